@@ -1,0 +1,30 @@
+"""Bijectors of the flow: mathematics only, usable by any TFP user without Keras.
+
+TFP's directions: `forward` is latent to image (sampling), `inverse` image to latent (density).
+"""
+
+from bplf_tf.bijectors.bi_parallel_affine import BiParallelAffine
+from bplf_tf.bijectors.flow_stack import FlowStack
+from bplf_tf.bijectors.invert_1x1_conv import (
+    Invert1x1Conv,
+    lu_inverse,
+    lu_kernel,
+    lu_log_abs_det,
+)
+from bplf_tf.bijectors.multi_scale import MultiScale
+from bplf_tf.bijectors.split_prior import SplitPrior
+from bplf_tf.bijectors.squeeze import Squeeze
+from bplf_tf.bijectors.svd_truncate import SVDTruncate
+
+__all__ = [
+    "BiParallelAffine",
+    "FlowStack",
+    "Invert1x1Conv",
+    "MultiScale",
+    "SVDTruncate",
+    "SplitPrior",
+    "Squeeze",
+    "lu_inverse",
+    "lu_kernel",
+    "lu_log_abs_det",
+]

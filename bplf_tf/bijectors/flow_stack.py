@@ -1,0 +1,116 @@
+"""Depth as a loop: K steps of equal shape whose parameters are stacked."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import prefer_static as ps
+
+from bplf_tf.bijectors.base import FlowBijector
+
+Slices = Any  # a nested structure of tensors
+
+
+class FlowStack(FlowBijector):
+    """K bijectors that differ in their parameters only, run in one `tf.while_loop`.
+
+    Forward: `x = f_1(f_2(... f_K(z)))`, so that step 1 is nearest to the image.
+    Forward log-det: the sum of the steps' forward log-dets.
+    Inverse: `z = f_K^-1(... f_1^-1(x))`, image to latent.
+    Inverse log-det: the sum of the steps' inverse log-dets.
+
+    The graph holds one step whatever K is, so tracing time does not grow with depth.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[Slices], tfp.bijectors.Bijector],
+        stacked: Slices,
+        unroll: bool = False,
+        name: str = "flow_stack",
+    ) -> None:
+        """Creates the bijector.
+
+        Args:
+          step: makes a step, a bijector `[..., H, W, C] -> [..., H, W, C]`, from its slices.
+          stacked: nested structure of tensors `[K, ...]`; slice k holds the parameters of step k.
+          unroll: write the K steps out in the graph instead of looping: for interpreters whose
+            loops are slow (TFLite).
+          name: name of the bijector.
+
+        Raises:
+          ValueError: if the leading dimensions of `stacked` are unknown or differ.
+        """
+        parameters = dict(locals())
+        self._make_step = step
+        self._stacked = tf.nest.map_structure(tf.convert_to_tensor, stacked)
+        depths = {tensor.shape[0] for tensor in tf.nest.flatten(self._stacked)}
+        if len(depths) != 1 or None in depths:
+            raise ValueError(
+                "all stacked parameters must have the same static leading dimension, got shapes "
+                f"{[tensor.shape for tensor in tf.nest.flatten(self._stacked)]}"
+            )
+        self._depth = depths.pop()
+        self._unroll = unroll
+        super().__init__(parameters=parameters, name=name)
+
+    @classmethod
+    def _parameter_properties(cls, dtype: Any) -> dict[str, Any]:
+        del dtype
+        return {}
+
+    @property
+    def depth(self) -> int:
+        """Number of steps K."""
+        return self._depth
+
+    def step(self, k: int) -> tfp.bijectors.Bijector:
+        """Step k, counted from the image, as an ordinary bijector."""
+        if not 0 <= k < self._depth:
+            raise ValueError(f"step must lie in 0..{self._depth - 1}, got {k}")
+        return self._make_step(tf.nest.map_structure(lambda t: t[k], self._stacked))
+
+    def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def inverse_step(step: tfp.bijectors.Bijector, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return step.inverse(x), step.inverse_log_det_jacobian(x, event_ndims=3)
+
+        return self._run(inverse_step, y, from_image=True)
+
+    def _forward_and_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def forward_step(step: tfp.bijectors.Bijector, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return step.forward(x), step.forward_log_det_jacobian(x, event_ndims=3)
+
+        return self._run(forward_step, x, from_image=False)
+
+    def _run(self, apply: Any, x: tf.Tensor, from_image: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        log_det = tf.zeros(ps.shape(x)[:-3], x.dtype)
+        if self._unroll or self._depth == 1 or tf.executing_eagerly():
+            for k in range(self._depth) if from_image else reversed(range(self._depth)):
+                x, step_log_det = apply(self.step(k), x)
+                log_det += step_log_det
+            return x, log_det
+
+        # TensorArrays: the gradient of tf.gather would write a dense [K, ...] at every step.
+        arrays = tf.nest.map_structure(_unstack, self._stacked)
+
+        def body(i: tf.Tensor, x: tf.Tensor, log_det: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            k = i if from_image else self._depth - 1 - i
+            step = self._make_step(tf.nest.map_structure(lambda array: array.read(k), arrays))
+            value, step_log_det = apply(step, x)
+            return i + 1, tf.ensure_shape(value, x.shape), log_det + step_log_det
+
+        _, x, log_det = tf.while_loop(
+            lambda i, *_: i < self._depth,
+            body,
+            (tf.constant(0), x, log_det),
+            maximum_iterations=self._depth,
+        )
+        return x, log_det
+
+
+def _unstack(tensor: tf.Tensor) -> tf.TensorArray:
+    array = tf.TensorArray(
+        tensor.dtype, size=tensor.shape[0], element_shape=tensor.shape[1:], clear_after_read=False
+    )
+    return array.unstack(tensor)
