@@ -1,0 +1,137 @@
+"""The official csv files of FER2013, row by row into arrays."""
+
+import csv
+import functools
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+SIDE = 48
+PIXELS = SIDE * SIDE
+USAGES = ("Training", "PublicTest", "PrivateTest")
+# The csv's codes are not the alphabetical order: neutral is last.
+CODES = ("anger", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+_COLUMNS = ("emotion", "pixels", "Usage")
+_PIXEL_CHARACTERS = b"0123456789 "
+
+
+@dataclass(frozen=True, eq=False)
+class Fer2013Rows:
+    """All rows of a csv, in its order: read-only arrays.
+
+    Args:
+        images: uint8 `[N, 48, 48, 1]`.
+        emotions: uint8 `[N]`, the csv's codes: positions in `CODES`.
+        usages: uint8 `[N]`, positions in `USAGES`.
+        md5: Of the file; the complete `fer2013.csv` has f8428a1edbd21e88f42c73edd2a14f95.
+    """
+
+    images: np.ndarray
+    emotions: np.ndarray
+    usages: np.ndarray
+    md5: str
+
+
+def read_fer2013_csv(path: Path) -> Fer2013Rows:
+    """Parses a csv with the columns emotion, pixels and Usage, in any order.
+
+    The header may have spaces around its names, as `icml_face_data.csv` has.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its rows. The last file read stays in memory, since every split comes from the same file;
+        it is read anew when it has changed.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a column is missing, there are no rows, or a row has a wrong number of
+            columns or pixels, a pixel that is not a whole number from 0 to 255, or an unknown
+            emotion or usage. The message has the path and the line number.
+    """
+    path = path.resolve(strict=True)
+    stat = path.stat()
+    return _read(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=1)
+def _read(path: Path, modified_ns: int, size: int) -> Fer2013Rows:
+    emotions, usages, pixels = bytearray(), bytearray(), bytearray()
+    for line, (emotion, text, usage) in _rows(path):
+        where = f"{path}, line {line}"
+        emotions.append(_emotion(emotion, where))
+        usages.append(_usage(usage, where))
+        pixels += _pixels(text, where).tobytes()
+    if not emotions:
+        raise ValueError(f"{path} has a header but no rows")
+    with path.open("rb") as file:
+        md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    # bytes, not bytearray: arrays on bytes are read-only, and this result is shared.
+    images = np.frombuffer(bytes(pixels), np.uint8).reshape(-1, SIDE, SIDE, 1)
+    return Fer2013Rows(
+        images,
+        np.frombuffer(bytes(emotions), np.uint8),
+        np.frombuffer(bytes(usages), np.uint8),
+        md5,
+    )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
+    """Yields the line number and (emotion, pixels, usage) of every row that is not blank."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        try:
+            header = [name.strip() for name in next(reader, [])]
+            if sorted(header) != sorted(_COLUMNS):
+                raise ValueError(
+                    f"{path}, line 1: the columns must be {', '.join(_COLUMNS)}, in any order; "
+                    f"got {', '.join(header)[:100] or 'an empty file'}"
+                )
+            emotion, pixels, usage = (header.index(name) for name in _COLUMNS)
+            for row in reader:
+                if not row:
+                    continue
+                if len(row) != len(_COLUMNS):
+                    raise ValueError(
+                        f"{path}, line {reader.line_num}: a row has {len(_COLUMNS)} columns; "
+                        f"got {len(row)}"
+                    )
+                yield reader.line_num, (row[emotion], row[pixels], row[usage])
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"{path}, line {reader.line_num + 1}: not readable as csv: {error}"
+            ) from error
+
+
+def _emotion(text: str, where: str) -> int:
+    code = text.strip()
+    if code not in {"0", "1", "2", "3", "4", "5", "6"}:
+        known = ", ".join(f"{code} {name}" for code, name in enumerate(CODES))
+        raise ValueError(f"{where}: unknown emotion {text[:20]!r}; known are {known}")
+    return int(code)
+
+
+def _usage(text: str, where: str) -> int:
+    usage = text.strip()
+    if usage not in USAGES:
+        raise ValueError(f"{where}: unknown Usage {text[:20]!r}; known are {', '.join(USAGES)}")
+    return USAGES.index(usage)
+
+
+def _pixels(text: str, where: str) -> np.ndarray:
+    # Digits and blanks only, so that the quick text parser below cannot stop early or see a sign.
+    if text.encode("utf-8").translate(None, _PIXEL_CHARACTERS):
+        wrong = next(token for token in text.split() if not (token.isascii() and token.isdigit()))
+        raise ValueError(f"{where}: the pixel {wrong[:20]!r} is not a whole number from 0 to 255")
+    values = np.fromstring(text, np.int64, sep=" ")
+    if values.size != PIXELS:
+        count = len(text.split())
+        raise ValueError(f"{where}: a row has {PIXELS} pixels ({SIDE}x{SIDE}); got {count}")
+    if values.max() > 255:
+        raise ValueError(f"{where}: the pixel {values[values > 255][0]} is above 255")
+    return values.astype(np.uint8)

@@ -1,0 +1,130 @@
+"""The `tf.data` input path: from an `ImageSource` in memory to batches.
+
+The order of the training images and their flips are a function of (seed, step) and the position in
+the batch, and of nothing else: no state is kept, so a run that starts at step s sees what a run
+from the beginning sees at step s, on any number of devices.
+"""
+
+import tensorflow as tf
+
+from datasets.source import ImageSource
+
+# Kept apart from whatever else is drawn from the same seed, such as the dequantisation noise.
+_ORDER_STREAM = 0x6F726465  # "orde"
+_FLIP_STREAM = 0x666C6970  # "flip"
+
+
+def steps_per_epoch(source: ImageSource, batch_size: int) -> int:
+    """The number of batches in which every image comes once; the last one may be short."""
+    _check_batch_size(batch_size)
+    return -(-len(source) // batch_size)
+
+
+def training_dataset(
+    source: ImageSource, batch_size: int, seed: int, start_step: int = 0, flip: bool = False
+) -> tf.data.Dataset:
+    """Batches without end, in a new order at each epoch.
+
+    Step s is batch `s % steps_per_epoch` of epoch `s // steps_per_epoch`. An epoch has every image
+    once, in a pseudorandom permutation that depends on (seed, epoch); its last batch is short if
+    the images do not divide evenly.
+
+    Args:
+        source: The images, which are kept in memory.
+        batch_size: Images per batch, at least 1.
+        seed: From 0 to 2^63 - 1.
+        start_step: The number of batches to start after: the first batch is the one that another
+            call with `start_step=0` would give after so many.
+        flip: Whether to mirror images left to right, each with probability 1/2, by a draw that
+            depends on (seed, step, position in the batch).
+
+    Returns:
+        A dataset of (uint8 `[B, H, W, C]`, int32 `[B]`) without end.
+
+    Raises:
+        ValueError: If `batch_size`, `seed` or `start_step` is out of range.
+    """
+    steps = steps_per_epoch(source, batch_size)
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be from 0 to 2^63 - 1; got {seed}")
+    if start_step < 0:
+        raise ValueError(f"start_step must be at least 0; got {start_step}")
+    count = len(source)
+    images, labels = _in_memory(source)
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        epoch, batch_of_epoch = step // steps, step % steps
+        first = batch_of_epoch * batch_size
+        positions = tf.range(first, tf.minimum(first + batch_size, count))
+        key = tf.cast(_key(seed, _ORDER_STREAM, epoch), tf.uint32)
+        chosen = tf.random.experimental.index_shuffle(
+            positions, seed=key, max_index=tf.constant(count - 1, tf.int64)
+        )
+        batch_images = tf.gather(images, chosen)
+        if flip:
+            batch_images = _flip_half(batch_images, _key(seed, _FLIP_STREAM, step), batch_size)
+        return _with_shape(batch_images, tf.gather(labels, chosen), source, batch_size)
+
+    dataset = tf.data.Dataset.counter(start=start_step)
+    return _finish(dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
+
+
+def evaluation_dataset(source: ImageSource, batch_size: int) -> tf.data.Dataset:
+    """Every image once, in order, with a short last batch where they do not divide evenly.
+
+    Args:
+        source: The images, which are kept in memory.
+        batch_size: Images per batch, at least 1.
+
+    Returns:
+        A dataset of (uint8 `[B, H, W, C]`, int32 `[B]`).
+
+    Raises:
+        ValueError: If `batch_size` is less than 1.
+    """
+    steps = steps_per_epoch(source, batch_size)
+    images, labels = _in_memory(source)
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rows = slice(step * batch_size, (step + 1) * batch_size)
+        return _with_shape(images[rows], labels[rows], source, batch_size)
+
+    dataset = tf.data.Dataset.range(steps)
+    return _finish(dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
+
+
+def _in_memory(source: ImageSource) -> tuple[tf.Tensor, tf.Tensor]:
+    # Eager tensors that the map function captures are its inputs, not constants in its graph.
+    with tf.init_scope(), tf.device("CPU:0"):
+        return tf.constant(source.images), tf.constant(source.labels)
+
+
+def _key(seed: int, stream: int, number: tf.Tensor) -> tf.Tensor:
+    """A random seed, int64 `[2]`, of its own for every (seed, stream, number)."""
+    start = tf.constant([seed, stream], tf.int64)
+    return tf.random.experimental.stateless_fold_in(start, number, alg="philox")
+
+
+def _flip_half(images: tf.Tensor, key: tf.Tensor, batch_size: int) -> tf.Tensor:
+    # Drawn for a whole batch and cut, so a short batch changes nothing for its positions.
+    draws = tf.random.stateless_uniform([batch_size], key, alg="philox")[: tf.shape(images)[0]]
+    return tf.where(draws[:, None, None, None] < 0.5, tf.reverse(images, [2]), images)
+
+
+def _with_shape(
+    images: tf.Tensor, labels: tf.Tensor, source: ImageSource, batch_size: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Fixes the static shape; the batch size too, where every batch is full."""
+    size = None if len(source) % batch_size else batch_size
+    return tf.ensure_shape(images, [size, *source.image_shape]), tf.ensure_shape(labels, [size])
+
+
+def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size must be a whole number of at least 1; got {batch_size!r}")
