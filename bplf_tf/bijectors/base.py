@@ -30,6 +30,8 @@ class FlowBijector(tfp.bijectors.Bijector):
         inverse_min_event_ndims: Any = None,
         **kwargs: Any,
     ) -> None:
+        if inverse_min_event_ndims is None:
+            inverse_min_event_ndims = forward_min_event_ndims
         super().__init__(
             forward_min_event_ndims=forward_min_event_ndims,
             inverse_min_event_ndims=inverse_min_event_ndims,
@@ -60,13 +62,11 @@ class FlowBijector(tfp.bijectors.Bijector):
         return self._augmented_inverse(y)[0]
 
     def _forward_log_det_jacobian(self, x: tf.Tensor) -> tf.Tensor:
-        attributes = self._cache.forward_attributes(x)
-        if "fldj" not in attributes:
-            attributes.update(self._augmented_forward(x)[1])
-        return attributes["fldj"]
+        if "fldj" not in self._cache.forward_attributes(x):
+            self._cache.forward(x)  # keeps the value too, for the call that usually follows
+        return self._cache.forward_attributes(x)["fldj"]
 
     def _inverse_log_det_jacobian(self, y: tf.Tensor) -> tf.Tensor:
-        attributes = self._cache.inverse_attributes(y)
-        if "ildj" not in attributes:
-            attributes.update(self._augmented_inverse(y)[1])
-        return attributes["ildj"]
+        if "ildj" not in self._cache.inverse_attributes(y):
+            self._cache.inverse(y)  # keeps the value too, for the call that usually follows
+        return self._cache.inverse_attributes(y)["ildj"]
