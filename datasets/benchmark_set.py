@@ -4,16 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from datasets.assemble import assemble
-from datasets.npz import read_npz
+from datasets.npz import Parts, read_npz
 from datasets.source import ImageSource
 from datasets.tfds_parts import read_tfds
 
 VALIDATION_IMAGES = 5000
-
-Parts = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def read_benchmark_set(

@@ -1,6 +1,7 @@
 """The drawn faces as an `ImageSource`; `datasets.drawn_faces` draws them."""
 
 import os
+from typing import Any
 
 from bplf_tf import EMOTIONS
 from datasets.assemble import assemble
@@ -28,7 +29,7 @@ def read(
     images, labels = load_arrays(
         split, size=side, channels=channels or 1, limit=limit, data_dir=data_path
     )
-    provenance = {
+    provenance: dict[str, Any] = {
         "source": "drawn_faces",
         "path": None if data_path is None else str(data_path),
         "split_rule": "each split is drawn from seeds of its own",

@@ -56,7 +56,7 @@ def read_csv(
             f"{path} has no rows with Usage {usage}, which are the {split} split; "
             f"it has {', '.join(present)}"
         )
-    removed = []
+    removed: list[dict[str, Any]] = []
     if split == "train":
         chosen, removed = _without_held_out_copies(rows, chosen)
     label_of_code = np.array([EMOTIONS.index(name) for name in CODES], np.int32)

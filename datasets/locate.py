@@ -27,7 +27,7 @@ def find_fer2013_csv(places: list[Path]) -> Path | None:
 
     Args:
         places: Files or folders, in order of preference. A file is taken as it is; a folder is
-            searched with all that is below it.
+            searched with all that is below it; what does not exist is passed over.
 
     Returns:
         The csv: of the first place that has one, `fer2013.csv` before `icml_face_data.csv`, the

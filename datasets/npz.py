@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+Parts = dict[str, tuple[np.ndarray, np.ndarray]]
+
 KERAS_KEYS = ("x_train", "y_train", "x_test", "y_test")
 SPLIT_KEYS = ("images", "labels", "split")
 
 
-def read_npz(path: Path, classes: tuple[str, ...]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def read_npz(path: Path, classes: tuple[str, ...]) -> Parts:
     """Reads the training and the test part of an `.npz`.
 
     Args:
@@ -49,9 +51,7 @@ def read_npz(path: Path, classes: tuple[str, ...]) -> dict[str, tuple[np.ndarray
     }
 
 
-def _by_split(
-    path: Path, images: np.ndarray, labels: np.ndarray, split: np.ndarray
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _by_split(path: Path, images: np.ndarray, labels: np.ndarray, split: np.ndarray) -> Parts:
     if not len(images) == len(labels) == len(split):
         raise ValueError(
             f"{path}: images, labels and split must be equally many; "

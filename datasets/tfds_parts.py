@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.npz import Parts
+
 logger = logging.getLogger(__name__)
 
 
-def read_tfds(
-    name: str, data_dir: Path | None
-) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], str]:
+def read_tfds(name: str, data_dir: Path | None) -> tuple[Parts, str]:
     """Reads a TFDS image-classification data set into memory, downloading it on its first use.
 
     Args:
