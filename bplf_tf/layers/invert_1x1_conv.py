@@ -1,0 +1,68 @@
+"""Weights of K invertible 1x1 convolutions."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bplf_tf.bijectors import lu_inverse, lu_kernel, lu_log_abs_det
+
+
+class Invert1x1ConvWeights(keras.layers.Layer):
+    """Stacked kernels `[K, C, C]` that start as random rotations.
+
+    `form="lu"` learns the factors of `bplf_tf.bijectors.lu_kernel`; `form="dense"` the matrix.
+    """
+
+    def __init__(self, depth: int, channels: int, form: str, seed: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.form = form
+        rotations = _rotations(depth, channels, seed)
+        if form == "dense":
+            self.kernel = self._add("kernel", rotations)
+        else:
+            lu, sign, permutation = _lu_factors(rotations)
+            self.lu = self._add("lu", lu)
+            self.sign = self._add("sign", sign, trainable=False)
+            self.permutation = self._add("permutation", permutation, trainable=False, dtype="int32")
+        self.built = True
+
+    def _add(self, name: str, value: np.ndarray, **kwargs: Any) -> keras.Variable:
+        def start(shape: Any, dtype: Any = None) -> np.ndarray:
+            return value.astype(dtype)
+
+        return self.add_weight(shape=value.shape, initializer=start, name=name, **kwargs)
+
+    def stacked(self) -> dict[str, tf.Tensor]:
+        """`kernel` and `inverse_kernel` `[K, C, C]`, `log_abs_det` `[K]`."""
+        if self.form == "dense":
+            kernel = tf.convert_to_tensor(self.kernel.value)
+            return {
+                "kernel": kernel,
+                "inverse_kernel": tf.linalg.inv(kernel),
+                "log_abs_det": tf.linalg.slogdet(kernel)[1],
+            }
+        lu = tf.convert_to_tensor(self.lu.value)
+        sign, permutation = self.sign.value, self.permutation.value
+        return {
+            "kernel": lu_kernel(lu, sign, permutation),
+            "inverse_kernel": lu_inverse(lu, sign, permutation),
+            "log_abs_det": lu_log_abs_det(lu),
+        }
+
+
+def _rotations(depth: int, channels: int, seed: int) -> np.ndarray:
+    """Random orthogonal matrices `[K, C, C]`, float64."""
+    normal = np.random.default_rng(seed).standard_normal([depth, channels, channels])
+    q, r = np.linalg.qr(normal)
+    return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, np.newaxis]
+
+
+def _lu_factors(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Arguments of `lu_kernel` that give `matrices [K, C, C]`."""
+    packed, pivots = (tensor.numpy() for tensor in tf.linalg.lu(matrices))
+    diagonal = np.diagonal(packed, axis1=1, axis2=2)
+    log_diagonal = np.log(np.abs(diagonal))[..., np.newaxis] * np.eye(diagonal.shape[-1])
+    off_diagonal = packed * (1 - np.eye(diagonal.shape[-1]))
+    return off_diagonal + log_diagonal, np.sign(diagonal), np.argsort(pivots, axis=-1)

@@ -1,0 +1,63 @@
+"""Weights of a split prior."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bplf_tf.bijectors import SplitPrior
+from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift, split_channels
+from bplf_tf.layers.scale import bounded_log_scale
+from bplf_tf.networks.conv import channel_statistics, convolve
+
+
+class SplitPriorLayer(keras.layers.Layer):
+    """`(raw, mean) = exp(3 * gain) * conv3x3(keep) + bias + h @ condition`, zero at the start.
+
+    The log-scale is `log_scale + c * tanh(raw / c)`, with `log_scale` per channel and unbounded.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        condition_size: int,
+        log_scale_bound: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.log_scale_bound = log_scale_bound
+        keep, leave = channels // 2, channels - channels // 2
+        shapes = {
+            "kernel": (3, 3, keep, 2 * leave),
+            "gain": (2 * leave,),
+            "log_scale": (leave,),
+            "mean": (leave,),
+        }
+        if condition_size:
+            shapes["condition"] = (condition_size, 2 * leave)
+        for name, shape in shapes.items():
+            setattr(self, name, self.add_weight(shape=shape, initializer="zeros", name=name))
+        self.built = True
+
+    def bijector(self, condition: tf.Tensor | None, network_dtype: tf.DType) -> SplitPrior:
+        """The split prior under a condition `[..., E]`, or None for an unconditional model."""
+        kernel = tf.cast(self.kernel.value * tf.exp(3 * self.gain.value), network_dtype)
+
+        def prior(keep: tf.Tensor) -> LogScaleAndShift:
+            output = tf.cast(convolve(tf.cast(keep, network_dtype), kernel), keep.dtype)
+            if condition is not None:
+                of_condition = tf.linalg.matmul(condition[..., tf.newaxis, :], self.condition.value)
+                output += of_condition[..., tf.newaxis, :]
+            raw, mean = tf.split(output, 2, axis=-1)
+            log_scale = self.log_scale.value + bounded_log_scale(raw, self.log_scale_bound)
+            return log_scale, self.mean.value + mean
+
+        return SplitPrior(prior)
+
+    def initialize(self, x: tf.Tensor) -> tf.Tensor:
+        """Data-dependent start from `[B, h, w, c]`; returns the half that stays."""
+        keep, leave = split_channels(x)
+        mean, deviation = channel_statistics(leave)
+        self.mean.assign(mean)
+        self.log_scale.assign(tf.math.log(deviation))
+        return keep

@@ -1,0 +1,592 @@
+"""`BPLF`, the flow as a Keras model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from bplf_tf import random, svd
+from bplf_tf.bijectors import FlowStack, MultiScale, Squeeze, SVDTruncate
+from bplf_tf.bijectors.bi_parallel_affine import split_channels
+from bplf_tf.config import ModelConfig, preset_config
+from bplf_tf.labels import Label, condition_vectors
+from bplf_tf.layers import FlowSteps, SplitPriorLayer
+from bplf_tf.likelihood import bits_per_dim, dequantise, quantise
+from bplf_tf.priors import ClassConditionalGaussian
+
+# Images per call of a compiled function, so that a whole data set can be handed in.
+_BATCH = 256
+# Images that the data-dependent start looks at.
+_START_IMAGES = 256
+
+
+@keras.saving.register_keras_serializable("bplf_tf")
+class BPLF(keras.Model):
+    """A conditional normalizing flow on 8-bit images.
+
+    Images are uint8 `[B, H, W, C]` at every public method; a label is a class name, an integer, a
+    condition vector, or a batch of them (`bplf_tf.labels`). All weights exist after construction.
+
+    Source: the BPLF paper; multi-scale form and split priors after Glow (Kingma and Dhariwal 2018).
+    """
+
+    def __init__(self, config: ModelConfig, **kwargs: Any) -> None:
+        super().__init__(dtype=config.dtype, **kwargs)
+        self.config = config
+        self._condition_size = len(config.classes)
+        self.steps: list[FlowSteps] = []
+        self.split_priors: list[SplitPriorLayer] = []
+        height, width, channels = config.image_shape
+        for level in range(config.levels):
+            height, width, channels = height // 2, width // 2, channels * 4
+            self.steps.append(self._flow_steps(level, channels))
+            if level < config.levels - 1:
+                self.split_priors.append(self._split_prior(level, channels))
+                channels //= 2
+        self.prior = ClassConditionalGaussian(
+            dimensions=config.dimensions,
+            conditional_dimensions=height * width * channels,
+            condition_size=self._condition_size,
+            log_scale_bound=config.log_scale_bound,
+            dtype=config.dtype,
+            name="prior",
+        )
+        self._initialized = self.add_weight(
+            shape=(), dtype="uint8", initializer="zeros", trainable=False, name="initialized"
+        )
+        self._svd_threshold = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, name="svd_threshold"
+        )
+        self._bits_tracker = keras.metrics.Mean(name="bits_per_dim")
+        self._truncated_bits_tracker = keras.metrics.Mean(name="bits_per_dim_truncated")
+        self._functions: dict[str, Any] = {}
+        self.built = True
+
+    def _flow_steps(self, level: int, channels: int) -> FlowSteps:
+        return FlowSteps(
+            depth=self.config.depth,
+            channels=channels,
+            width=self.config.width,
+            network=self.config.network,
+            condition_size=self._condition_size,
+            log_scale_bound=self.config.log_scale_bound,
+            kernel_form=self.config.kernel_form,
+            seed=self.config.seed + 100 * level,
+            dtype=self.config.dtype,
+            name=f"level_{level}",
+        )
+
+    def _split_prior(self, level: int, channels: int) -> SplitPriorLayer:
+        return SplitPriorLayer(
+            channels=channels,
+            condition_size=self._condition_size,
+            log_scale_bound=self.config.log_scale_bound,
+            dtype=self.config.dtype,
+            name=f"split_prior_{level}",
+        )
+
+    @classmethod
+    def from_preset(
+        cls,
+        name: str,
+        size: str = "small",
+        image_shape: tuple[int, int, int] = (48, 48, 1),
+        classes: tuple[str, ...] | None = None,
+        **changes: Any,
+    ) -> BPLF:
+        """A new model of a named preset; see `bplf_tf.config.preset_config`."""
+        if classes is not None:
+            changes["classes"] = classes
+        return cls(preset_config(name, size, image_shape=image_shape, **changes))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"config": self.config.to_dict(), "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BPLF:
+        return cls(ModelConfig.from_dict(config["config"]), name=config["name"])
+
+    # The distribution
+
+    def bijector(
+        self, condition: tf.Tensor | None, network_dtype: str | None = None, unroll: bool = False
+    ) -> tfp.bijectors.Bijector:
+        """Latent `[..., D]` (forward) to images `[..., H, W, C]` in `[-0.5, 0.5)`.
+
+        Args:
+          condition: `[..., E]`, or None for an unconditional model.
+          network_dtype: arithmetic of the networks; by default `evaluation_network_dtype`.
+          unroll: see `FlowStack`.
+        """
+        dtype = _arithmetic(network_dtype or self.config.evaluation_network_dtype)
+        levels = []
+        for level, steps in enumerate(self.steps):
+            parts: list[tfp.bijectors.Bijector] = [
+                Squeeze(),
+                steps.bijector(condition, dtype, unroll),
+            ]
+            if level < len(self.split_priors):
+                parts.append(self.split_priors[level].bijector(condition, dtype))
+            levels.append(tfp.bijectors.Chain(parts, name=f"level_{level}"))
+        flow = MultiScale(levels, self.config.image_shape)
+        if self.config.svd_protocol != "bijector":
+            return flow
+        truncate = SVDTruncate(threshold=self._svd_threshold.value, slope=self.config.svd_slope)
+        return tfp.bijectors.Chain([truncate, flow])
+
+    def distribution(
+        self, label: Label = None, temperature: float = 1.0
+    ) -> tfp.distributions.TransformedDistribution:
+        """The distribution of images in the flow's scale `[-0.5, 0.5)`, given a label.
+
+        Args:
+          label: one label gives a batch shape of `[]`, several of `[B]`.
+          temperature: factor of the base distribution's standard deviation.
+        """
+        return self._distribution(self._condition(label), temperature)
+
+    def _distribution(
+        self,
+        condition: tf.Tensor | None,
+        temperature: Any = 1.0,
+        network_dtype: str | None = None,
+    ) -> tfp.distributions.TransformedDistribution:
+        return tfp.distributions.TransformedDistribution(
+            self.prior.distribution(condition, temperature),
+            self.bijector(condition, network_dtype),
+        )
+
+    def level(self, level: int, label: Label = None) -> FlowStack:
+        """The K steps of a level, counted from the image; `.step(k)` is an ordinary bijector."""
+        if not 0 <= level < self.config.levels:
+            raise ValueError(f"level must lie in 0..{self.config.levels - 1}, got {level}")
+        dtype = _arithmetic(self.config.evaluation_network_dtype)
+        return self.steps[level].bijector(self._condition(label), dtype)
+
+    def _condition(self, label: Label) -> tf.Tensor | None:
+        vectors = condition_vectors(label, self.config.classes, self.config.dtype)
+        return None if vectors is None else tf.constant(vectors)
+
+    def _graph_condition(self, labels: Any) -> tf.Tensor | None:
+        """Condition of a batch of integer labels or condition vectors, inside a graph."""
+        if not self._condition_size:
+            return None
+        if labels is None:
+            raise ValueError(
+                f"a conditional model needs labels beside the images; the classes are "
+                f"{', '.join(self.config.classes)}"
+            )
+        labels = tf.convert_to_tensor(labels)
+        if labels.dtype.is_floating:
+            return tf.cast(labels, self.config.dtype)
+        labels = tf.reshape(labels, [-1])  # Keras hands labels over as [B] or [B, 1]
+        limit = tf.constant(self._condition_size, labels.dtype)
+        check = tf.debugging.Assert(
+            tf.reduce_all((labels >= 0) & (labels < limit)),
+            [f"labels must lie in 0..{self._condition_size - 1}, got", labels],
+        )
+        with tf.control_dependencies([] if check is None else [check]):
+            return tf.one_hot(labels, self._condition_size, dtype=self.config.dtype)
+
+    # Training
+
+    def compile(self, optimizer: Any = "adam", jit_compile: Any = False, **kwargs: Any) -> None:
+        """As `keras.Model.compile`; the loss is bits/dim and cannot be replaced.
+
+        XLA is off by default: its convolutions are slower on CPUs.
+
+        Raises:
+          ValueError: if a loss is given.
+        """
+        if kwargs.get("loss") is not None:
+            raise ValueError(f"the loss is bits per dimension; got loss={kwargs['loss']!r}")
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`, after the data-dependent start where it has not been made.
+
+        Args:
+          x: `tf.data.Dataset` of (images, labels) or of images, or uint8 images `[N, H, W, C]`.
+          y: labels `[N]`, or condition vectors `[N, E]`, where `x` is an array.
+          **kwargs: as `keras.Model.fit`.
+
+        Raises:
+          ValueError: if images or labels do not fit the model.
+        """
+        if isinstance(x, tf.data.Dataset):
+            self._check_element_spec(x.element_spec)
+        elif isinstance(x, np.ndarray | tf.Tensor):
+            self._check_images(x)
+            if self._condition_size and y is not None:
+                condition_vectors(np.asarray(y), self.config.classes, self.config.dtype)
+        if not self.initialized:
+            self.initialize(*_first_images(x, y, _START_IMAGES))
+        return super().fit(x, y, **kwargs)
+
+    @property
+    def initialized(self) -> bool:
+        """Whether the data-dependent start has been made; saved with the weights."""
+        return bool(self._initialized.numpy())
+
+    def initialize(self, images: Any, labels: Label = None) -> None:
+        """Data-dependent start: every step's output on these images is standardised.
+
+        Args:
+          images: uint8 `[B, H, W, C]`, some hundred.
+          labels: integers `[B]` or condition vectors `[B, E]`; ignored by unconditional models.
+        """
+        images = self._check_images(images)
+        condition = self._condition(labels) if self._condition_size else None
+        keys = [tf.constant(self.config.seed), tf.constant(-1), tf.range(len(images))]
+        x = self._dequantise(svd.training_images(images, self.config, step=0), keys)
+        if self.config.svd_protocol == "bijector":
+            threshold = SVDTruncate.fit(x, self.config.rank)
+            self._svd_threshold.assign(threshold)
+            x = SVDTruncate(threshold=threshold, slope=self.config.svd_slope).inverse(x)
+        for level, steps in enumerate(self.steps):
+            x = steps.initialize(Squeeze().inverse(x), condition)
+            if level < len(self.split_priors):
+                x = self.split_priors[level].initialize(x)
+        self._initialized.assign(1)
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        images, labels = _unpack(data)
+        step = self.optimizer.iterations
+        images = svd.training_images(images, self.config, step)
+        keys = [tf.constant(self.config.seed), tf.cast(step.value, tf.int32), _positions(images)]
+        x = self._dequantise(images, keys)
+        condition = self._graph_condition(labels)
+        with tf.GradientTape() as tape:
+            log_prob = self._distribution(
+                condition, network_dtype=self.config.network_dtype
+            ).log_prob(x)
+            bits = bits_per_dim(log_prob, self.config.dimensions)
+            loss = tf.reduce_mean(bits)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        gradients = _checked(loss, gradients)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        self._bits_tracker.update_state(bits)
+        mean = self._bits_tracker.result()
+        return {"loss": mean, "bits_per_dim": mean}
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        images, labels = _unpack(data)
+        condition = self._graph_condition(labels)
+        self._bits_tracker.update_state(self._bits(images, condition))
+        logs = {"bits_per_dim": self._bits_tracker.result()}
+        if svd.truncates(self.config):
+            truncated = svd.truncate_images(images, self.config.rank)
+            self._truncated_bits_tracker.update_state(self._bits(truncated, condition))
+            logs["bits_per_dim_truncated"] = self._truncated_bits_tracker.result()
+        return {"loss": logs["bits_per_dim"], **logs}
+
+    def predict_step(self, data: Any) -> tf.Tensor:
+        """Bits per dimension of each image, `[B]`."""
+        images, labels = _unpack(data)
+        return self._bits(images, self._graph_condition(labels))
+
+    def call(self, images: tf.Tensor, labels: Any = None, training: bool = False) -> tf.Tensor:
+        """Log-likelihood of uint8 images `[B, H, W, C]` in nats, `[B]`."""
+        del training
+        return self._log_prob(images, self._graph_condition(labels))
+
+    # Likelihood
+
+    def log_prob(
+        self, images: Any, label: Label = None, seed: int = 0, draws: int = 1
+    ) -> np.ndarray:
+        """Log-density in nats of dequantised images in the flow's scale, `[B]`.
+
+        Args:
+          images: uint8 `[B, H, W, C]`.
+          label: one label for all, or one for each.
+          seed: of the dequantisation noise, which depends on the seed and the image alone.
+          draws: number of noises whose log-densities are averaged: a lower bound on the
+            log-likelihood of the 8-bit image plus `D ln 256` that tightens in variance only.
+        """
+        images = self._check_images(images)
+        if not isinstance(draws, int) or draws < 1:
+            raise ValueError(f"draws must be a positive integer, got {draws!r}")
+        total = 0.0
+        for draw in range(draws):
+            keys = tf.constant([seed, draw], tf.int32)
+            total = total + self._in_batches("log_prob", self._log_prob, images, label, keys)
+        return total / draws
+
+    def bits_per_dim(
+        self, images: Any, label: Label = None, seed: int = 0, draws: int = 1
+    ) -> np.ndarray:
+        """Bits per dimension of 8-bit images, `[B]`; see `log_prob`."""
+        log_prob = self.log_prob(images, label, seed=seed, draws=draws)
+        return np.asarray(bits_per_dim(log_prob, self.config.dimensions))
+
+    def _log_prob(
+        self, images: tf.Tensor, condition: tf.Tensor | None, keys: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        seed, draw = (0, 0) if keys is None else (keys[0], keys[1])
+        content = random.content_key(images)
+        x = self._dequantise(images, [tf.constant(1), tf.convert_to_tensor(seed), draw, content])
+        return self._distribution(condition).log_prob(x)
+
+    def _bits(self, images: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        return bits_per_dim(self._log_prob(images, condition), self.config.dimensions)
+
+    def _dequantise(self, images: tf.Tensor, keys: list[Any]) -> tf.Tensor:
+        noise = random.uniform(keys, self.config.dimensions)
+        return dequantise(images, tf.reshape(noise, tf.shape(images)), self._dtype())
+
+    # Images and latents
+
+    def sample(
+        self,
+        label: Label = None,
+        n: int = 1,
+        temperature: float = 1.0,
+        seed: int | None = None,
+    ) -> np.ndarray:
+        """Draws images, uint8 `[n, H, W, C]`.
+
+        Args:
+          label: one label for all, or one for each of the n.
+          n: number of images.
+          temperature: factor of the base distribution's standard deviation, 0 or more.
+          seed: the same seed, label and temperature give the same images; by default the
+            operating system's randomness.
+
+        Raises:
+          ValueError: for an unknown label, n below 1 or a negative temperature.
+        """
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"n must be a positive integer, got {n!r}")
+        if not (np.isfinite(temperature) and temperature >= 0):
+            raise ValueError(f"temperature must be a finite number of at least 0, got {temperature}")
+        if seed is None:
+            seed = int.from_bytes(os.urandom(4), "little", signed=True)
+        seeds = np.stack([np.full(n, seed), np.arange(n)], axis=1).astype(np.int32)
+        temperatures = np.full(n, temperature, np.float32)
+        return self._in_batches("sample", self._sample, (seeds, temperatures), label)
+
+    def _sample(
+        self, seeds_and_temperatures: tuple[tf.Tensor, tf.Tensor], condition: tf.Tensor | None
+    ) -> tf.Tensor:
+        seeds, temperatures = seeds_and_temperatures
+        noise = random.normal([seeds[:, 0], seeds[:, 1]], self.config.dimensions)
+        return self._decode(noise * temperatures[:, tf.newaxis], condition)
+
+    def encode(self, images: Any, label: Label = None) -> np.ndarray:
+        """Standardised latents of images at their bin centres, float `[B, H * W * C]`.
+
+        Standardised: by the model they are standard normal, whatever the label.
+        """
+        return self._in_batches("encode", self._encode, self._check_images(images), label)
+
+    def _encode(self, images: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        return self._to_latent(dequantise(images, 0.5, self._dtype()), condition)
+
+    def decode(self, latents: Any, label: Label = None) -> np.ndarray:
+        """Images of standardised latents `[B, H * W * C]`: the inverse of `encode`, uint8."""
+        latents = np.asarray(latents)
+        if latents.ndim != 2 or latents.shape[1] != self.config.dimensions:
+            raise ValueError(
+                f"latents must have shape [B, {self.config.dimensions}], got {latents.shape}"
+            )
+        if latents.dtype.kind != "f" or not np.isfinite(latents).all():
+            raise ValueError(f"latents must be finite floats, got dtype {latents.dtype}")
+        latents = latents.astype(self.config.dtype)
+        return self._in_batches("decode", self._decode, latents, label)
+
+    def _decode(self, latents: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        return quantise(self._to_image(latents, condition))
+
+    def transfer(
+        self, images: Any, source: Label, target: Label, strength: float = 1.0
+    ) -> np.ndarray:
+        """Turns images of one label into another, uint8 `[B, H, W, C]`.
+
+        Encodes under the source and decodes the same standardised latent under the condition
+        `(1 - strength) * source + strength * target`; strength 0 returns the input.
+        """
+        images = self._check_images(images)
+        if not np.isfinite(strength):
+            raise ValueError(f"strength must be a finite number, got {strength}")
+        if not self._condition_size:
+            raise ValueError("an unconditional model has no labels to transfer between")
+        from_source, to_target = self._condition(source), self._condition(target)
+        mixture = (1 - strength) * from_source + strength * to_target
+        return self.decode(self.encode(images, from_source.numpy()), mixture.numpy())
+
+    def inverse_error(self, images: Any, label: Label = None) -> float:
+        """Largest `|x - forward(inverse(x))|` as a fraction of the pixel range."""
+        images = self._check_images(images)
+        return float(self._in_batches("inverse_error", self._inverse_error, images, label).max())
+
+    def _inverse_error(self, images: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        x = dequantise(images, 0.5, self._dtype())
+        restored = self._to_image(self._to_latent(x, condition), condition)
+        return tf.reduce_max(tf.abs(restored - x), axis=[1, 2, 3])
+
+    def _to_latent(self, x: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        mean, scale = self.prior.location_and_scale(condition)
+        return (self.bijector(condition).inverse(x) - mean) / scale
+
+    def _to_image(self, latents: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        mean, scale = self.prior.location_and_scale(condition)
+        return self.bijector(condition).forward(mean + scale * tf.cast(latents, scale.dtype))
+
+    # Checks
+
+    def locate_nonfinite(self, images: Any, labels: Label = None) -> str | None:
+        """Where the first NaN or infinity arises on a batch: a weight or a step; None if nowhere."""
+        for variable in self.trainable_variables:
+            if not np.isfinite(variable.numpy()).all():
+                return f"weight {variable.path}"
+        x = dequantise(self._check_images(images), 0.5, self._dtype())
+        condition = self._condition(labels) if self._condition_size else None
+        dtype = _arithmetic(self.config.network_dtype)
+        for level, steps in enumerate(self.steps):
+            x = Squeeze().inverse(x)
+            stack = steps.bijector(condition, dtype)
+            for k in range(self.config.depth):
+                for part, bijector in zip(
+                    ("1x1 convolution", "affine layer"), stack.step(k).bijectors, strict=True
+                ):
+                    log_det = bijector.inverse_log_det_jacobian(x, event_ndims=3)
+                    x = bijector.inverse(x)
+                    if not _finite(x, log_det):
+                        return f"level {level}, step {k}, {part}"
+            if level < len(self.split_priors):
+                split = self.split_priors[level].bijector(condition, dtype)
+                x = split.inverse(x)
+                if not _finite(x):
+                    return f"level {level}, split prior"
+                x, _ = split_channels(x)
+        return None
+
+    def _check_images(self, images: Any) -> tf.Tensor:
+        if not isinstance(images, tf.Tensor):
+            images = np.asarray(images)
+            if images.dtype.kind == "f" and np.isnan(images).any():
+                raise ValueError("images must be uint8 in 0..255, got floats with NaN")
+        shape = tuple(images.shape)
+        if images.dtype != np.uint8:
+            raise ValueError(f"images must be uint8 in 0..255, got dtype {images.dtype}")
+        if len(shape) != 4 or shape[1:] != self.config.image_shape or shape[0] == 0:
+            expected = ", ".join(map(str, self.config.image_shape))
+            raise ValueError(f"images must have shape [B, {expected}], got {list(shape)}")
+        return tf.convert_to_tensor(images)
+
+    def _check_element_spec(self, spec: Any) -> None:
+        images = spec[0] if isinstance(spec, tuple | list) else spec
+        expected = tf.TensorShape([None, *self.config.image_shape])
+        if images.dtype != tf.uint8 or not expected.is_compatible_with(images.shape):
+            raise ValueError(
+                f"the data set must yield uint8 images of shape {expected}, got {images.dtype.name} "
+                f"{images.shape}"
+            )
+        if self._condition_size and not isinstance(spec, tuple | list):
+            raise ValueError("a conditional model needs a data set of (images, labels), got images")
+
+    def _in_batches(
+        self, name: str, function: Any, items: Any, label: Label, *shared: Any
+    ) -> np.ndarray:
+        """Runs a compiled `function(items, condition, *shared)` batch by batch.
+
+        Args:
+          name: under which the compiled function is kept.
+          function: of a batch of items, its conditions, and what all batches share.
+          items: tensor or array `[N, ...]`, or a tuple of them.
+          label: one for all, or one for each of the N items.
+          *shared: handed to every call.
+        """
+        count = len(items[0]) if isinstance(items, tuple) else len(items)
+        condition = self._condition(label)
+        if condition is not None:
+            if condition.shape.rank == 1:
+                condition = tf.repeat(condition[tf.newaxis], count, axis=0)
+            elif condition.shape[0] != count:
+                raise ValueError(f"got {condition.shape[0]} labels for {count} items")
+        compiled = self._functions.setdefault(name, tf.function(function, reduce_retracing=True))
+        results = []
+        for start in range(0, count, _BATCH):
+            cut = slice(start, start + _BATCH)
+            part = tf.nest.map_structure(lambda t: tf.convert_to_tensor(t[cut]), items)  # noqa: B023
+            of_part = None if condition is None else condition[cut]
+            results.append(compiled(part, of_part, *shared).numpy())
+        return np.concatenate(results)
+
+    def _dtype(self) -> tf.DType:
+        return tf.as_dtype(self.config.dtype)
+
+
+def load_model(path: str | os.PathLike[str]) -> BPLF:
+    """Loads what `BPLF.save` wrote; nothing needs to be imported or named beside it.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if the file holds something else.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no model at {path}")
+    model = keras.saving.load_model(path)
+    if not isinstance(model, BPLF):
+        raise ValueError(f"{path} holds a {type(model).__name__}, not a BPLF")
+    return model
+
+
+def _arithmetic(network_dtype: str) -> tf.DType:
+    return tf.as_dtype(network_dtype.removeprefix("mixed_"))
+
+
+def _unpack(data: Any) -> tuple[tf.Tensor, Any]:
+    images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if weights is not None:
+        raise ValueError("sample weights are not supported: the loss is a likelihood")
+    return images, labels
+
+
+def _positions(images: tf.Tensor) -> tf.Tensor:
+    """Positions of a replica's images in the global batch, int32 `[B]`."""
+    count = tf.shape(images)[0]
+    context = tf.distribute.get_replica_context()
+    replica = 0 if context is None else context.replica_id_in_sync_group
+    return tf.cast(replica, tf.int32) * count + tf.range(count)
+
+
+def _checked(loss: tf.Tensor, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The gradients, behind a check that stops the step before any weight changes."""
+    finite = tf.math.is_finite(loss) & tf.math.is_finite(tf.linalg.global_norm(gradients))
+    check = tf.debugging.Assert(finite, ["non-finite loss or gradient; loss:", loss])
+    with tf.control_dependencies([] if check is None else [check]):
+        return [tf.identity(gradient) for gradient in gradients]
+
+
+def _finite(*tensors: tf.Tensor) -> bool:
+    return all(bool(tf.reduce_all(tf.math.is_finite(tensor))) for tensor in tensors)
+
+
+def _first_images(x: Any, y: Any, count: int) -> tuple[Any, Any]:
+    """The first images of a data set or array, with their labels."""
+    if not isinstance(x, tf.data.Dataset):
+        return x[:count], None if y is None else y[:count]
+    images, labels = [], []
+    for batch in _batches(x):
+        images.append(batch[0])
+        labels.append(batch[1])
+        if sum(map(len, images)) >= count:
+            break
+    if not images:
+        raise ValueError("the data set is empty")
+    no_labels = labels[0] is None
+    return np.concatenate(images), None if no_labels else np.concatenate(labels)
+
+
+def _batches(dataset: tf.data.Dataset) -> Iterator[tuple[np.ndarray, Any]]:
+    for element in dataset.as_numpy_iterator():
+        yield element if isinstance(element, tuple) else (element, None)

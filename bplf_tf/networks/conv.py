@@ -1,0 +1,162 @@
+"""The convolutional networks g of the paper: 3x3,3x3,3x3 and 3x3,1x1,3x3."""
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow_probability.python.internal import prefer_static as ps
+
+Slices = dict[str, tf.Tensor]
+
+KERNEL_SIZES = {"3x3_3x3_3x3": (3, 3, 3), "3x3_1x1_3x3": (3, 1, 3)}
+
+# Standard deviations below it count as constant channels: a quarter of a grey level.
+SMALLEST_DEVIATION = 1e-3
+
+
+class ConvNetwork(keras.layers.Layer):
+    """K convolutional networks of equal shape, with their weights stacked.
+
+    Hidden layer i of step k computes `relu(exp(gain_i) * conv(x, kernel_i) + bias_i)`, and the
+    first adds what the condition says: a bias per channel, `h @ condition_0`. The last layer is
+    `exp(3 * gain) * conv(x, kernel)` with a kernel that starts at zero and no bias: whoever uses
+    the network adds what suits it. Gains are folded into the kernels.
+
+    Source: the coupling network of Glow (Kingma and Dhariwal 2018) with the paper's kernel sizes.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        in_channels: int,
+        out_channels: int,
+        width: int,
+        kernel_sizes: tuple[int, ...],
+        condition_size: int,
+        seed: int,
+        **kwargs: Any,
+    ) -> None:
+        """Creates the weights.
+
+        Args:
+          depth: number of networks K.
+          in_channels: channels of the input.
+          out_channels: channels of the output.
+          width: channels of every hidden layer.
+          kernel_sizes: side of each convolution's kernel, from input to output.
+          condition_size: size E of the condition, 0 for none.
+          seed: of the weights' start.
+          **kwargs: of `keras.layers.Layer`, such as `dtype` and `name`.
+        """
+        super().__init__(**kwargs)
+        self.depth = depth
+        self.condition_size = condition_size
+        self.hidden_layers = len(kernel_sizes) - 1
+        channels = [in_channels, *[width] * self.hidden_layers, out_channels]
+        for i, side in enumerate(kernel_sizes):
+            last = i == self.hidden_layers
+            fan_in = side * side * channels[i]
+            shape = (depth, side, side, channels[i], channels[i + 1])
+            # He's start, by the fan-in of one slice.
+            start = keras.initializers.RandomNormal(stddev=math.sqrt(2 / fan_in), seed=seed + i)
+            self._add(f"kernel_{i}", shape, "zeros" if last else start)
+            self._add(f"gain_{i}", (depth, channels[i + 1]))
+            if not last:
+                self._add(f"bias_{i}", (depth, channels[i + 1]))
+        if condition_size:
+            self._add("condition_0", (depth, condition_size, width))
+        self.built = True
+
+    def _add(self, name: str, shape: tuple[int, ...], initializer: Any = "zeros") -> None:
+        setattr(self, name, self.add_weight(shape=shape, initializer=initializer, name=name))
+
+    def stacked(self, condition: tf.Tensor | None, dtype: tf.DType) -> Slices:
+        """What the K networks need, each tensor `[K, ...]`, gains folded in.
+
+        Args:
+          condition: `[..., E]`, or None for an unconditional network.
+          dtype: of the convolutions' arithmetic.
+
+        Returns:
+          `kernel_i [K, h, w, c_in, c_out]` and, but for the last layer, `bias_i [K, c_out]`;
+          `bias_0` is `[K, ..., 1, 1, c_out]` where there is a condition.
+        """
+        slices = {}
+        for i in range(self.hidden_layers + 1):
+            strength = 3.0 if i == self.hidden_layers else 1.0
+            gain = tf.exp(strength * self._value(f"gain_{i}"))[:, tf.newaxis, tf.newaxis, tf.newaxis]
+            slices[f"kernel_{i}"] = tf.cast(self._value(f"kernel_{i}") * gain, dtype)
+        for i in range(self.hidden_layers):
+            slices[f"bias_{i}"] = tf.cast(self._value(f"bias_{i}"), dtype)
+        if condition is not None:
+            of_condition = per_step(condition, self._value("condition_0"))
+            bias = expand_like(self._value("bias_0"), of_condition.shape.rank - 4) + of_condition
+            slices["bias_0"] = tf.cast(bias, dtype)
+        return slices
+
+    def _value(self, name: str) -> tf.Tensor:
+        return tf.convert_to_tensor(getattr(self, name).value)
+
+    def apply(self, slices: Slices, x: tf.Tensor) -> tf.Tensor:
+        """One network: `[..., H, W, in_channels] -> [..., H, W, out_channels]`, dtype of `x`."""
+        hidden = tf.cast(x, slices["kernel_0"].dtype)
+        for i in range(self.hidden_layers):
+            hidden = tf.nn.relu(add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"]))
+        return tf.cast(convolve(hidden, slices[f"kernel_{self.hidden_layers}"]), x.dtype)
+
+    def normalised(self, slices: Slices, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Gains and biases of one step with which hidden layers have zero mean, unit variance.
+
+        Args:
+          slices: of the step, as from `stacked` in the weights' own dtype, with gains and biases
+            at zero.
+          x: a batch of inputs `[B, H, W, in_channels]`.
+
+        Returns:
+          Values of `gain_i` and `bias_i`, `[c_out]`, for every hidden layer.
+        """
+        start, hidden = {}, x
+        for i in range(self.hidden_layers):
+            hidden = add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
+            mean, deviation = channel_statistics(hidden)
+            start[f"gain_{i}"] = -tf.math.log(deviation)
+            start[f"bias_{i}"] = -mean / deviation
+            hidden = tf.nn.relu((hidden - mean) / deviation)
+        return start
+
+
+def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Same-padded convolution of `[..., H, W, C]`."""
+    if x.shape.rank == 4:
+        return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+    shape = ps.shape(x)
+    flat = tf.reshape(x, ps.concat([[-1], shape[-3:]], axis=0))
+    result = tf.nn.conv2d(flat, kernel, strides=1, padding="SAME")
+    return tf.reshape(result, ps.concat([shape[:-1], [kernel.shape[-1]]], axis=0))
+
+
+def add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Adds `[C]`, with the operation that TensorFlow fuses into convolutions, or `[..., C]`."""
+    return tf.nn.bias_add(x, bias) if bias.shape.rank == 1 else x + bias
+
+
+def channel_statistics(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and floored standard deviation per channel, over all other axes, each `[C]`."""
+    mean, variance = tf.nn.moments(x, axes=list(range(x.shape.rank - 1)))
+    return mean, tf.maximum(tf.sqrt(variance), SMALLEST_DEVIATION)
+
+
+def per_step(condition: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
+    """`h @ table_k` for every step: `[..., E], [K, E, C] -> [K, ..., 1, 1, C]`."""
+    product = tf.tensordot(condition, table, axes=[[-1], [1]])  # [..., K, C]
+    rank = product.shape.rank
+    moved = tf.transpose(product, [rank - 2, *range(rank - 2), rank - 1])
+    return moved[..., tf.newaxis, tf.newaxis, :]
+
+
+def expand_like(x: tf.Tensor, batch_rank: int) -> tf.Tensor:
+    """`[K, C] -> [K, 1 (batch_rank times), 1, 1, C]`."""
+    for _ in range(batch_rank + 2):
+        x = x[:, tf.newaxis]
+    return x

@@ -1,0 +1,36 @@
+"""The protocols by which truncated singular values enter training and evaluation.
+
+Truncation makes images easier: its bits per dimension belong to another data set. It touches
+training images and `bits_per_dim_truncated` only; likelihoods, encoding and sampling never truncate.
+
+* `"paper"`: every training image is truncated to `rank` before dequantisation.
+* `"anneal"`: the same, but the rank grows linearly to full during `svd_anneal_steps`, so that the
+  final model is an ordinary flow of untouched images.
+* `"bijector"`: `bplf_tf.bijectors.SVDTruncate` with a threshold sits in the flow; exact.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from bplf_tf.bijectors.svd_truncate import truncate_images
+from bplf_tf.config import ModelConfig
+
+__all__ = ["training_images", "truncate_images", "truncates"]
+
+
+def truncates(config: ModelConfig) -> bool:
+    """Whether training images are truncated, so that two figures must be reported."""
+    return config.svd_protocol in ("paper", "anneal")
+
+
+def training_images(images: tf.Tensor, config: ModelConfig, step: Any) -> tf.Tensor:
+    """What a training step sees of uint8 images `[B, H, W, C]`."""
+    if not truncates(config):
+        return images
+    rank = tf.constant(config.rank)
+    if config.svd_protocol == "anneal":
+        full = min(config.image_shape[:2])
+        progress = tf.minimum(1.0, tf.cast(step, tf.float32) / config.svd_anneal_steps)
+        rank += tf.cast(tf.round(progress * (full - config.rank)), tf.int32)
+    return truncate_images(images, rank)
