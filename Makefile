@@ -17,13 +17,16 @@ help:  ## list the targets
 setup:  ## create .venv and install requirements.lock into it; does nothing when that is done
 	@cmp -s requirements.lock $(INSTALLED) || $(MAKE) --no-print-directory install
 
-# The constraint pins and checks what pip fetches to build the few dependencies that have no wheel.
-# Newer pip reads the second name. Byte-compiling on first import is quicker than compiling everything now.
+# One dependency has no wheel: it is built with the setuptools of the lock, which therefore comes first,
+# and not with whatever pip would fetch. Byte-compiling at first import is quicker than compiling all now.
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --require-hashes
+
 install:
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed and this is %d.%d: name another one, as in  make setup PYTHON=python3.12" % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	PIP_CONSTRAINT=$(CURDIR)/requirements.lock PIP_BUILD_CONSTRAINT=$(CURDIR)/requirements.lock \
-	  $(BIN)/python -m pip install --disable-pip-version-check --no-compile --quiet --require-hashes --requirement requirements.lock
+	@awk '/^[^ #]/ { wanted = /^(packaging|setuptools|wheel)==/ } wanted' requirements.lock > $(VENV)/build.lock
+	$(PIP_INSTALL) --requirement $(VENV)/build.lock
+	$(PIP_INSTALL) --no-build-isolation --use-pep517 --requirement requirements.lock
 	@cp requirements.lock $(INSTALLED)
 
 demo: setup  ## train on drawn faces for a few minutes, then show where the pictures are

@@ -1,0 +1,173 @@
+"""The checkout itself: quick and one-way imports, flag files, lock file, forbidden content."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.checkout import ROOT, repository_files
+
+HEAVY = {"keras", "tensorflow", "tensorflow_datasets", "tensorflow_probability", "tf_keras"}
+
+QUICK_COMMANDS = {
+    "bplf_tf": ["-c", "import bplf_tf; bplf_tf.EMOTIONS; bplf_tf.ModelConfig()"],
+    "datasets": ["-c", "import datasets"],
+    "export": ["-c", "import export"],
+    "fit": ["-m", "trainers.fit", "--help"],
+    "sample": ["-m", "trainers.sample", "--help"],
+}
+
+# Which of our packages each of them may import, besides itself.
+MAY_IMPORT = {
+    "bplf_tf": set(),
+    "datasets": {"bplf_tf"},
+    "export": {"bplf_tf", "datasets"},
+    "trainers": {"bplf_tf", "datasets"},
+}
+
+
+@pytest.mark.parametrize("arguments", QUICK_COMMANDS.values(), ids=QUICK_COMMANDS.keys())
+def test_starts_without_tensorflow(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "encodings" in imported, done.stderr  # the listing is there at all
+    assert not HEAVY & imported
+    if "--help" in arguments:  # absl leaves --help with 1
+        assert "--" in done.stdout, done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("flag", ["run_dir", "dataset", "max_minutes", "learning_rate", "seed"])
+def test_help_of_fit_names_its_flags(flag: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "trainers.fit", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"{flag}:" in done.stdout
+
+
+@pytest.mark.parametrize("flag_file", sorted(ROOT.glob("*.flags")), ids=lambda path: path.name)
+def test_flag_file_is_accepted(flag_file: Path, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "trainers.fit", f"--flagfile={flag_file.name}"),
+            *(f"--run_dir={run_dir}", "--only_check_args"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not run_dir.exists()
+
+
+def test_both_flag_files_are_there() -> None:
+    assert {"drawn_faces.flags", "emotionset.flags"} <= {path.name for path in ROOT.glob("*.flags")}
+
+
+def imported_names(path: Path) -> set[str]:
+    """Dotted names of the modules that a source file imports, at any depth of its code."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; imports here are absolute"
+            names.add(str(node.module))
+    return names
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_point_one_way(package: str) -> None:
+    forbidden = (set(MAY_IMPORT) | {"tests", "benchmarks"}) - MAY_IMPORT[package] - {package}
+    for path in (ROOT / package).rglob("*.py"):
+        wrong = {name for name in imported_names(path) if name.split(".")[0] in forbidden}
+        assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+
+
+def test_bijectors_need_no_keras() -> None:
+    for path in (ROOT / "bplf_tf" / "bijectors").rglob("*.py"):
+        wrong = {
+            name
+            for name in imported_names(path)
+            if name.split(".")[0] in {"keras", "tf_keras"}
+            or name.startswith(("bplf_tf.layers", "bplf_tf.networks", "bplf_tf.model"))
+        }
+        assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+
+
+def lock_entries() -> dict[str, str]:
+    """Package name to its whole entry of requirements.lock, hashes included."""
+    text = (ROOT / "requirements.lock").read_text()
+    entries = re.findall(r"^([a-z0-9][a-z0-9._-]*==(?:.*\\\n)*.*)$", text, flags=re.MULTILINE)
+    return {entry.split("==")[0]: entry for entry in entries}
+
+
+def test_lock_has_exact_versions_and_hashes_but_no_addresses() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*-[^-]|^--", text, flags=re.MULTILINE)  # no options of pip
+    entries = lock_entries()
+    lines = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+    assert len(entries) == len(lines)
+    for name, entry in entries.items():
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}$", entry, flags=re.MULTILINE), name
+
+
+def test_lock_satisfies_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [Requirement(text) for text in project["dependencies"] + extras["dev"]]
+    wanted += [Requirement(text) for text in extras["checkout"]]
+    entries = lock_entries()
+    for requirement in wanted:
+        if requirement.name == project["name"]:
+            continue
+        entry = entries[canonicalize_name(requirement.name)]
+        version = re.split(r"[ ;\\]", entry.split("==")[1])[0]
+        assert version in requirement.specifier, f"{requirement} is locked at {version}"
+
+
+def test_every_make_target_of_the_documents_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for name in ("README.md", "BUILD.md", ".ci/run"):
+        text = (ROOT / name).read_text()
+        assert set(re.findall(r"\bmake ([a-z]+(?:-[a-z]+)*)\b(?=[`\s])", text)) <= targets, name
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    for name in ("README.md", "BUILD.md", "CHANGELOG.md"):
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text()):
+            assert "://" in link or (ROOT / link).exists(), f"{name} links to {link}"
+
+
+def test_nothing_that_must_stay_out() -> None:
+    files = repository_files()
+    if not files:
+        pytest.skip("not a git checkout")
+    machine_paths = re.compile(rf"{re.escape(str(ROOT))}(?![\w-])|/home/\w+/|/Users/\w+/")
+    for path in files:
+        name = path.relative_to(ROOT)
+        assert path.suffix not in {".csv", ".h5", ".keras", ".npz", ".pkl", ".tflite"}, name
+        assert path.stat().st_size < 1_500_000, f"{name} is large"
+        if path.suffix not in {".png", ".jpg", ".gif"}:
+            found = machine_paths.search(path.read_text(encoding="utf-8"))
+            assert not found, f"{name} holds a path of one machine: {found and found.group()}"
