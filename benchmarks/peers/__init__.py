@@ -1,0 +1,1 @@
+"""One module per contender, each with `build(problem, **options) -> Stepper`."""

@@ -1,0 +1,97 @@
+"""Starts contenders in processes of their own and talks to them."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+from types import TracebackType
+from typing import Any
+
+from benchmarks.contenders import Contender, has_normflows
+from benchmarks.problem import Problem
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+class ContenderProcess:
+    """A running `benchmarks.worker`; use it in a `with` statement.
+
+    Raises:
+      RuntimeError: from any method, with the tail of the process' standard error, if it ended.
+    """
+
+    def __init__(self, contender: Contender, problem: Problem, python: str = sys.executable):
+        self.contender = contender
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
+        self._process = subprocess.Popen(
+            [python, "-m", "benchmarks.worker", contender.name, problem.to_json()],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+
+    def __enter__(self) -> ContenderProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+    def first_step(self) -> dict[str, Any]:
+        """Waits until the first training step is done; what the worker tells about it."""
+        return self._read()
+
+    def run(self, steps: int) -> dict[str, float]:
+        """Makes `steps` steps; their `seconds`, and the last one's `loss` in bits/dim."""
+        return self._ask(steps=steps)
+
+    def peak_memory(self) -> int:
+        """Largest resident size of the process so far, in bytes."""
+        return self._ask(memory=True)["peak_bytes"]
+
+    def _ask(self, **command: Any) -> dict[str, Any]:
+        try:
+            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # the process has ended: _read says why
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            tail = self._errors.read()[-4000:].decode(errors="replace")
+            raise RuntimeError(f"{self.contender.name} ended early:\n{tail}")
+        return json.loads(line)
+
+
+def interpreters(
+    contenders: list[Contender], torch_python: str | None
+) -> tuple[dict[str, str], list[str]]:
+    """The interpreter of each contender that can run, and the names of those that cannot.
+
+    Args:
+      contenders: the contenders wanted.
+      torch_python: interpreter that has PyTorch and normflows; None for the current one.
+    """
+    torch_python = torch_python or sys.executable
+    wanted = any(contender.torch for contender in contenders)
+    available = wanted and has_normflows(torch_python)
+    chosen = {
+        contender.name: torch_python if contender.torch else sys.executable
+        for contender in contenders
+        if available or not contender.torch
+    }
+    return chosen, [contender.name for contender in contenders if contender.name not in chosen]

@@ -1,0 +1,57 @@
+"""Tables of the benchmarks, as plain text."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """`rows` as columns of equal width: the first flush left, the others flush right.
+
+    Args:
+      rows: at least one row; all with the keys of the first, which make the heading.
+    """
+    names = list(rows[0])
+    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in names]
+    lines = [names, *([row[name] for name in names] for row in rows)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def median_and_range(values: Sequence[float], digits: int = 0) -> str:
+    """`"median (smallest-largest)"`."""
+    middle, low, high = statistics.median(values), min(values), max(values)
+    return f"{middle:.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+def ratio(value: float, reference: float | None) -> str:
+    """`value / reference` as `"1.53x"`, or `"-"` where there is nothing to compare with."""
+    return f"{value / reference:.2f}x" if reference else "-"
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine() -> str:
+    """Processor, cores and load: what a figure means nothing without."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (FileNotFoundError, StopIteration):
+        pass  # not Linux on x86: the name above has to do
+    load = (
+        f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    )
+    return f"{model}, {cores()} cores{load}, Python {platform.python_version()}"

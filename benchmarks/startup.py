@@ -1,0 +1,112 @@
+"""Time from the start of a process to its first finished training step, beside the peers.
+
+    python -m benchmarks.startup --depths=8,32 --torch_python=/path/to/python
+
+Every figure comes from a fresh process: interpreter, imports, building, tracing, data-dependent
+start, and the step itself. The contenders take turns; the first turn warms the disk cache and
+is not counted unless it is the only one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import statistics
+import sys
+import time
+from typing import Any
+
+from absl import app, flags
+
+if __package__ in (None, ""):  # run as a file: what lies beside it is imported from the root
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from benchmarks import common_flags, report
+from benchmarks.contenders import CONTENDERS, Contender, choose
+from benchmarks.problem import Problem
+from benchmarks.processes import ContenderProcess, interpreters
+
+_DEPTHS = flags.DEFINE_list("depths", ["8", "32"], "Steps per level, K; one column for each.")
+_WIDTH = flags.DEFINE_integer(
+    "width", 64, "Hidden channels of the coupling networks.", lower_bound=1
+)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Processes of each contender.", lower_bound=1)
+
+
+def seconds_to_first_step(contender: Contender, problem: Problem, python: str) -> float:
+    """Seconds from starting a fresh process to the end of its first training step."""
+    start = time.perf_counter()
+    with ContenderProcess(contender, problem, python) as process:
+        process.first_step()
+        return time.perf_counter() - start
+
+
+def format_results(seconds: dict[str, dict[int, list[float]]]) -> str:
+    """The table of `seconds[contender][depth]`; ratios are those of the medians."""
+    medians = {
+        name: {depth: statistics.median(runs) for depth, runs in by_depth.items()}
+        for name, by_depth in seconds.items()
+    }
+    peers = [name for name in seconds if CONTENDERS[name].peer]
+    rows = []
+    for name, by_depth in seconds.items():
+        row = {"contender": name}
+        for depth, runs in by_depth.items():
+            row[f"K {depth}, seconds (min-max)"] = report.median_and_range(runs, 1)
+        for peer in peers:
+            for depth in by_depth:
+                row[f"K {depth} / {peer}"] = report.ratio(
+                    medians[name][depth], medians[peer][depth]
+                )
+        depths = list(by_depth)
+        if len(depths) > 1:
+            growth = report.ratio(medians[name][depths[-1]], medians[name][depths[0]])
+            row[f"K {depths[0]} -> {depths[-1]}"] = growth
+        rows.append(row)
+    return report.table(rows)
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    contenders = choose(common_flags.CONTENDERS.value)
+    try:
+        depths = [int(depth) for depth in _DEPTHS.value]
+    except ValueError as error:
+        raise ValueError(f"--depths must be integers, got {','.join(_DEPTHS.value)}.") from error
+    problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
+    python, missing = interpreters(contenders, common_flags.TORCH_PYTHON.value)
+    contenders = [contender for contender in contenders if contender.name in python]
+
+    print(report.machine())
+    for contender in contenders:
+        print(f"  {contender.name}: {contender.about}")
+    if missing:
+        print(f"  left out, no torch and normflows in the interpreter: {', '.join(missing)}")
+    print(
+        "seconds from process start to the first finished training step, "
+        f"{_ROUNDS.value} processes each",
+        flush=True,
+    )
+    seconds: dict[str, dict[int, list[float]]] = {
+        contender.name: {depth: [] for depth in depths} for contender in contenders
+    }
+    for turn in range(_ROUNDS.value + (_ROUNDS.value > 1)):
+        for depth, problem in problems.items():
+            for contender in contenders:
+                taken = seconds_to_first_step(contender, problem, python[contender.name])
+                if turn or _ROUNDS.value == 1:
+                    seconds[contender.name][depth].append(taken)
+    print(format_results(seconds))
+    if common_flags.JSON_OUT.value:
+        record: dict[str, Any] = {
+            "machine": report.machine(),
+            "problems": [dataclasses.asdict(problem) for problem in problems.values()],
+            "seconds": seconds,
+        }
+        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    app.run(main)

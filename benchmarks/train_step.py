@@ -1,0 +1,150 @@
+"""Images per second of one training step, bplf_tf beside its peers, in alternating runs.
+
+    python -m benchmarks.train_step --widths=64,128 --torch_python=/path/to/python
+
+A step is forward, backward and Adam, on the same batch. Every contender lives in a process of
+its own and steps when told to, one at a time, so that all see the same machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import statistics
+import sys
+from typing import Any
+
+from absl import app, flags
+
+if __package__ in (None, ""):  # run as a file: what lies beside it is imported from the root
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from benchmarks import common_flags, peak, report
+from benchmarks.contenders import CONTENDERS, Contender, choose
+from benchmarks.problem import Problem
+from benchmarks.processes import ContenderProcess, interpreters
+
+_WIDTHS = flags.DEFINE_list(
+    "widths", ["64", "128"], "Hidden channels of the coupling networks; one table for each."
+)
+_DEPTH = flags.DEFINE_integer("depth", 8, "Steps per level, K.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 10, "Training steps per run.", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Runs of each contender.", lower_bound=1)
+_PEAK = flags.DEFINE_bool("peak", True, "Measure the machine's convolution peak.")
+
+
+def measure(
+    contenders: list[Contender], python: dict[str, str], problem: Problem, steps: int, rounds: int
+) -> dict[str, dict[str, Any]]:
+    """Lets the contenders step in turn.
+
+    Args:
+      contenders: who takes part.
+      python: interpreter by contender's name.
+      problem: the task.
+      steps: training steps per run.
+      rounds: timed runs of each contender; one more, first, is not timed.
+
+    Returns:
+      By name: `images_per_second` (one per round), `peak_bytes`, and what the worker told about
+      its first step.
+    """
+    results: dict[str, dict[str, Any]] = {}
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for contender in contenders:
+            process = ContenderProcess(contender, problem, python[contender.name])
+            processes[contender.name] = stack.enter_context(process)
+            # One at a time, so that no process builds while another one does.
+            results[contender.name] = {**process.first_step(), "images_per_second": []}
+            process.run(steps)
+        for turn in range(rounds):
+            # Whoever comes first changes, so that no one always follows the same neighbour.
+            order = [*contenders[turn % len(contenders) :], *contenders[: turn % len(contenders)]]
+            for contender in order:
+                run = processes[contender.name].run(steps)
+                result = results[contender.name]
+                result["images_per_second"].append(problem.batch_size * steps / run["seconds"])
+                result["loss"] = run["loss"]
+        for name, process in processes.items():
+            results[name]["peak_bytes"] = process.peak_memory()
+    return results
+
+
+def format_results(
+    results: dict[str, dict[str, Any]], problem: Problem, peak_flops: dict[str, float] | None
+) -> str:
+    """The table of one problem. Ratios are those of the medians."""
+    speed = {name: statistics.median(r["images_per_second"]) for name, r in results.items()}
+    peers = {name: value for name, value in speed.items() if CONTENDERS[name].peer}
+    rows = []
+    for name, result in results.items():
+        row = {
+            "contender": name,
+            "images/s (min-max)": report.median_and_range(result["images_per_second"]),
+        }
+        for peer, value in peers.items():
+            row[f"/ {peer}"] = report.ratio(speed[name], value)
+        if peak_flops:
+            achieved = speed[name] / problem.batch_size * problem.training_flops()
+            row["of fp32 peak"] = f"{100 * achieved / peak_flops['float32']:.0f} %"
+            row["of bf16 peak"] = f"{100 * achieved / peak_flops['bfloat16']:.0f} %"
+        row["memory"] = f"{result['peak_bytes'] / 2**20:.0f} MiB"
+        row["parameters"] = f"{result['parameters']:,}"
+        row["bits/dim"] = f"{result['loss']:.2f}"
+        rows.append(row)
+    text = report.table(rows)
+    if peers:
+        fastest = max(peers, key=lambda name: peers[name])
+        ours = ", ".join(
+            f"{name} {report.ratio(value, peers[fastest])}"
+            for name, value in speed.items()
+            if name not in peers
+        )
+        text += f"\nbeside the faster peer, {fastest}: {ours or 'nothing of ours ran'}"
+    return text
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    contenders = choose(common_flags.CONTENDERS.value)
+    try:
+        widths = [int(width) for width in _WIDTHS.value]
+    except ValueError as error:
+        raise ValueError(f"--widths must be integers, got {','.join(_WIDTHS.value)}.") from error
+    problems = [common_flags.problem(_DEPTH.value, width) for width in widths]
+    python, missing = interpreters(contenders, common_flags.TORCH_PYTHON.value)
+    contenders = [contender for contender in contenders if contender.name in python]
+
+    print(report.machine())
+    for contender in contenders:
+        print(f"  {contender.name}: {contender.about}")
+    if missing:
+        print(f"  left out, no torch and normflows in the interpreter: {', '.join(missing)}")
+    print("  torch.compile is not used; torch uses all cores")
+    peak_flops = peak.in_process()["peak"] if _PEAK.value else None
+    if peak_flops:
+        figures = ", ".join(f"{name} {value / 1e9:.0f}" for name, value in peak_flops.items())
+        print(f"measured convolution peak in GFLOP/s: {figures}")
+
+    record: dict[str, Any] = {"machine": report.machine(), "peak": peak_flops, "runs": []}
+    for problem in problems:
+        print(
+            f"\nL {problem.levels}, K {problem.depth}, width {problem.width}, "
+            f"{problem.image_size}x{problem.image_size}x{problem.channels}, "
+            f"batch {problem.batch_size}: {problem.training_flops() / 1e9:.1f} GFLOP per step; "
+            f"{_ROUNDS.value} runs of {_STEPS.value} steps each",
+            flush=True,
+        )
+        results = measure(contenders, python, problem, _STEPS.value, _ROUNDS.value)
+        print(format_results(results, problem, peak_flops), flush=True)
+        record["runs"].append({"problem": dataclasses.asdict(problem), "results": results})
+    if common_flags.JSON_OUT.value:
+        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    app.run(main)
