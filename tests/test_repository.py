@@ -23,6 +23,16 @@ QUICK_COMMANDS = {
     "sample": ["-m", "trainers.sample", "--help"],
 }
 
+# What trainers.fit does with its command line before it looks at any data.
+CHECK_FLAGS = """
+import sys
+from absl import flags as absl_flags
+from trainers import flags, settings
+flags.define(settings.FitSettings)
+absl_flags.FLAGS(sys.argv)
+flags.read(settings.FitSettings).check()
+"""
+
 # Which of our packages each of them may import, besides itself.
 MAY_IMPORT = {
     "bplf_tf": set(),
@@ -64,19 +74,14 @@ def test_help_of_fit_names_its_flags(flag: str) -> None:
 
 @pytest.mark.parametrize("flag_file", sorted(ROOT.glob("*.flags")), ids=lambda path: path.name)
 def test_flag_file_is_accepted(flag_file: Path, tmp_path: Path) -> None:
-    run_dir = tmp_path / "run"
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "trainers.fit", f"--flagfile={flag_file.name}"),
-            *(f"--run_dir={run_dir}", "--only_check_args"),
-        ],
+        [sys.executable, "-c", CHECK_FLAGS, f"--flagfile={flag_file}", f"--run_dir={tmp_path}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert not run_dir.exists()
 
 
 def test_both_flag_files_are_there() -> None:
