@@ -1,0 +1,101 @@
+"""Draw many faces over several processes.
+
+The workers are fresh interpreters that never import TensorFlow: forking a process that runs
+TensorFlow's threads can deadlock, and `multiprocessing`'s spawn would run the caller's script
+again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bplf_tf.config import EMOTIONS
+from datasets.drawn_faces.render import check_shape, draw_face
+
+_ROOT = Path(__file__).resolve().parents[2]
+# Starting an interpreter takes about as long as drawing this many small faces.
+_WORTH_A_PROCESS = 100
+
+
+def label_of(index: int) -> int:
+    """The label of the `index`-th face of a split: the seven classes in turn, so balanced."""
+    return index % len(EMOTIONS)
+
+
+def draw_many(
+    first_seed: int, count: int, size: int, channels: int, processes: int | None = None
+) -> Iterator[np.ndarray]:
+    """Faces of the seeds `first_seed`, `first_seed + 1`, ... in order.
+
+    Args:
+        first_seed: seed of the first face; face `i` has label `label_of(i)`.
+        count: how many.
+        size, channels: as in `draw_face`.
+        processes: how many to use; by default one per available core. 1 draws in this process.
+
+    Yields:
+        uint8 `[size, size, channels]`, the same whatever the number of processes.
+
+    Raises:
+        ValueError: size or channels is not accepted.
+        RuntimeError: a worker failed; with its message.
+    """
+    check_shape(size, channels)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    wanted = processes or min(available or 1, 1 + count // _WORTH_A_PROCESS)
+    if wanted <= 1:
+        for index in range(count):
+            yield draw_face(first_seed + index, label_of(index), size, channels)
+        return
+    yield from _from_workers(first_seed, count, size, channels, wanted)
+
+
+def _from_workers(
+    first_seed: int, count: int, size: int, channels: int, processes: int
+) -> Iterator[np.ndarray]:
+    """Worker `k` draws faces k, k + processes, ...; the pipes are read in turn."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH", "")))),
+        # The matrices are small: one thread per process is fastest.
+        **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")},
+    }
+    size_bytes = size * size * channels
+    errors = [tempfile.TemporaryFile() for _ in range(processes)]
+    workers = []
+    try:
+        for part in range(processes):
+            numbers = (first_seed, part, count, processes, size, channels)
+            command = [sys.executable, "-m", "datasets.drawn_faces.worker", *map(str, numbers)]
+            workers.append(
+                subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=errors[part], env=environment,
+                )
+            )  # fmt: skip
+        for index in range(count):
+            part = index % processes
+            stream = workers[part].stdout
+            data = stream.read(size_bytes) if stream else b""
+            if len(data) != size_bytes:
+                code = workers[part].wait()
+                errors[part].seek(0)
+                message = errors[part].read().decode(errors="replace").strip()
+                raise RuntimeError(
+                    f"a process that draws faces ended early (exit code {code}): {message}"
+                )
+            yield np.frombuffer(data, np.uint8).reshape(size, size, channels)
+    finally:
+        for worker in workers:
+            if worker.stdout:
+                worker.stdout.close()
+            worker.terminate()
+            worker.wait()
+        for error in errors:
+            error.close()
