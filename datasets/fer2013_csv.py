@@ -126,7 +126,8 @@ def _usage(text: str, where: str) -> int:
 def _pixels(text: str, where: str) -> np.ndarray:
     # Digits and blanks only, so that the quick text parser below cannot stop early or see a sign.
     if text.encode("utf-8").translate(None, _PIXEL_CHARACTERS):
-        wrong = next(token for token in text.split() if not (token.isascii() and token.isdigit()))
+        tokens = text.split(" ")
+        wrong = next(token for token in tokens if token.strip("0123456789"))
         raise ValueError(f"{where}: the pixel {wrong[:20]!r} is not a whole number from 0 to 255")
     values = np.fromstring(text, np.int64, sep=" ")
     if values.size != PIXELS:

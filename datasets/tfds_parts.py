@@ -1,11 +1,16 @@
 """The training and the test part of a data set that TensorFlow Datasets (TFDS) knows."""
 
 import logging
+import urllib.error
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from datasets.npz import Parts
+
+PROBE_SECONDS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -26,21 +31,35 @@ def read_tfds(name: str, data_dir: Path | None) -> tuple[Parts, str]:
     """
     import tensorflow_datasets as tfds
 
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-        if not Path(builder.data_dir).is_dir():
-            logger.warning("%s is not in %s: TFDS downloads it", name, builder.data_dir)
-        builder.download_and_prepare()
-    except Exception as error:  # TFDS lets the errors of several network and file libraries through
-        raise FileNotFoundError(
-            f"{name} is not prepared in TFDS' data directory "
-            f"({data_dir or 'the default, ~/tensorflow_datasets'}), and downloading it failed "
-            f"({type(error).__name__}: {error}). Without a network, give "
-            f"--data_path={name}.npz (x_train, y_train, x_test, y_test) or --data_path=the data "
-            f"directory of a TFDS that has it."
-        ) from error
+    builder = tfds.builder(name, data_dir=data_dir)
+    if not builder.is_prepared():
+        _download(name, builder)
     parts = {}
     for part in ("train", "test"):
         examples = tfds.as_numpy(builder.as_dataset(split=part, batch_size=-1, shuffle_files=False))
         parts[part] = (examples["image"], examples["label"].astype(np.int32))
     return parts, str(builder.data_dir)
+
+
+def _download(name: str, builder: Any) -> None:
+    logger.warning("%s is not in %s: TFDS downloads it", name, builder.data_dir)
+    try:
+        _probe(next(iter(builder.url_infos)))
+        builder.download_and_prepare()
+    except ImportError:
+        raise
+    except Exception as error:  # TFDS lets the errors of several network and file libraries through
+        raise FileNotFoundError(
+            f"{name} is not in {builder.data_dir}, and TFDS could not download it "
+            f"({type(error).__name__}: {error}). Without a network, give "
+            f"--data_path={name}.npz (x_train, y_train, x_test, y_test), or as --data_path the "
+            f"data directory of a TFDS that has it."
+        ) from error
+
+
+def _probe(url: str) -> None:
+    """Raises OSError soon if the host cannot be reached: TFDS itself tries for several minutes."""
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS)
+    except urllib.error.HTTPError:
+        pass  # It answers; what it thinks of the request is TFDS' to find out.
