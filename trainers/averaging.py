@@ -1,0 +1,105 @@
+"""Moving average of the weights (EMA): in the optimizer, and in the model's place."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import keras
+from keras import ops
+
+if TYPE_CHECKING:
+    from trainers.settings import FitSettings
+
+
+class _WarmAverage:
+    """Gives a Keras optimizer a momentum that grows from 0.1 to `ema_momentum`.
+
+    Keras averages with one momentum from the first step on, so that a run of a few thousand steps
+    ends with an average in which its very first weights still count. Here the momentum of step t
+    (from 0) is `min(ema_momentum, (1 + t) / (10 + t))`: a window of the last ninth of the run,
+    until `ema_momentum` sets a limit to it. This overrides Keras' own update, so the average is
+    made inside the compiled step and is saved and restored with the optimizer's variables.
+    """
+
+    ema_momentum: float
+    iterations: Any
+    _model_variables_moving_average: list[Any]
+
+    def _update_model_variables_moving_average(self, trainable_variables: list[Any]) -> None:
+        steps = ops.cast(self.iterations, "float32")
+        momentum = ops.minimum(self.ema_momentum, (1.0 + steps) / (10.0 + steps))
+        # Before the first step the average holds zeros: it starts as the first weights.
+        momentum = ops.where(ops.equal(self.iterations, 0), 0.0, momentum)
+        for variable, average in zip(
+            trainable_variables, self._model_variables_moving_average, strict=True
+        ):
+            share = ops.cast(1.0 - momentum, variable.dtype)
+            average.assign(average + share * (variable - average))
+
+
+@keras.saving.register_keras_serializable(package="bplf_tf_trainers")
+class Adam(_WarmAverage, keras.optimizers.Adam):
+    """`keras.optimizers.Adam` whose average of the weights has a momentum that warms up."""
+
+
+@keras.saving.register_keras_serializable(package="bplf_tf_trainers")
+class Adamax(_WarmAverage, keras.optimizers.Adamax):
+    """`keras.optimizers.Adamax` whose average of the weights has a momentum that warms up."""
+
+
+def make_optimizer(settings: FitSettings) -> keras.optimizers.Optimizer:
+    """The optimizer of a run, with global-norm clipping and the average of the weights."""
+    make = {"adam": Adam, "adamax": Adamax}[settings.optimizer]
+    return make(
+        learning_rate=settings.learning_rate,
+        beta_1=settings.beta_1,
+        beta_2=settings.beta_2,
+        epsilon=settings.epsilon,
+        weight_decay=settings.weight_decay or None,
+        global_clipnorm=settings.clip_norm or None,
+        use_ema=settings.ema_momentum > 0,
+        ema_momentum=settings.ema_momentum,
+    )
+
+
+@contextlib.contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Puts the averaged weights into the model for the length of the block.
+
+    Does nothing where the optimizer keeps no average or has made no step. The weights that come
+    back are the same to the last bit; `keras.callbacks.SwapEMAWeights` swaps by adding and
+    subtracting, which rounds them, and when a run stops early it leaves the raw weights in the
+    model and takes them for the average.
+    """
+    optimizer = model.optimizer
+    if not getattr(optimizer, "use_ema", False) or int(optimizer.iterations) == 0:
+        yield
+        return
+    variables = model.trainable_variables
+    raw = [ops.convert_to_numpy(variable) for variable in variables]
+    averages = optimizer._model_variables_moving_average
+    for variable, average in zip(variables, averages, strict=True):
+        variable.assign(average)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, raw, strict=True):
+            variable.assign(value)
+
+
+class AverageInValidation(keras.callbacks.Callback):
+    """Validates the averaged weights during `fit`; training goes on from the raw ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._swap = contextlib.ExitStack()
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Puts the averaged weights in."""
+        self._swap.enter_context(averaged_weights(self.model))
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        """Puts the raw weights back."""
+        self._swap.close()

@@ -1,0 +1,60 @@
+"""What a run ran on, for its `config.json`: versions, git commit, machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
+
+
+def describe() -> dict[str, Any]:
+    """Versions, git commit and machine, as plain JSON values; `None` for what is not known."""
+    return {
+        "versions": {"python": platform.python_version(), **_versions()},
+        "git": _git(),
+        "machine": {
+            "system": platform.system(),
+            "architecture": platform.machine(),
+            "cores": _cores(),
+        },
+    }
+
+
+def _versions() -> dict[str, str | None]:
+    versions: dict[str, str | None] = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    return versions
+
+
+def _git() -> dict[str, Any] | None:
+    commit = _git_output("rev-parse", "HEAD")
+    if commit is None:  # not a checkout, or no git
+        return None
+    return {"commit": commit, "changed_files": bool(_git_output("status", "--porcelain"))}
+
+
+def _git_output(*arguments: str) -> str | None:
+    folder = str(Path(__file__).parent)
+    try:
+        done = subprocess.run(
+            ["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _cores() -> int:
+    # What this process may use, which in a container is often less than what the machine has.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

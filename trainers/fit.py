@@ -1,0 +1,301 @@
+"""Trains a model: `python -m trainers.fit --flagfile=drawn_faces.flags --run_dir=runs/faces`.
+
+The run directory then holds config.json (all that was resolved), metrics.csv (a row per epoch),
+model.keras (averaged weights), samples/epoch_NNN.png and, at the end, result.json.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bplf_tf.config import ModelConfig
+from trainers import environment, flags
+from trainers.files import write_json
+from trainers.quiet import import_tensorflow
+from trainers.run_directory import RunDirectory
+from trainers.schedule import Schedule
+from trainers.settings import FitSettings
+
+if TYPE_CHECKING:
+    import keras
+
+    from bplf_tf import BPLF
+    from datasets import ImageSource
+    from trainers.callbacks import Stopwatch
+
+_INVERSE_ERROR_IMAGES = 64
+_FINAL_INVERSE_ERROR_IMAGES = 1000
+
+NONFINITE = 3
+"""Exit code of a run that a non-finite loss stopped."""
+INTERRUPTED = 130
+"""Exit code of a run that Ctrl-C stopped, as shells have it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A training run with everything resolved and checked, before any time is spent on it.
+
+    Attributes:
+      settings: what the user asked for.
+      directory: where the run is written.
+      config: the model.
+      train: images to train on.
+      validation: held-out images.
+      steps_per_epoch: steps from one validation to the next.
+      schedule: learning rate and end.
+    """
+
+    settings: FitSettings
+    directory: RunDirectory
+    config: ModelConfig
+    train: ImageSource
+    validation: ImageSource
+    steps_per_epoch: int
+    schedule: Schedule
+
+
+def main(settings: FitSettings) -> int:
+    """Checks, trains, reports; returns the exit code."""
+    run = prepare(settings)
+    _print_start(run)
+    from trainers.callbacks import NonFiniteError
+
+    try:
+        result = train(run)
+    except NonFiniteError as error:
+        print(f"\nerror: {error}\n{_kept_model(run)}", file=sys.stderr)
+        return NONFINITE
+    except KeyboardInterrupt:
+        print(f"\ninterrupted\n{_kept_model(run)}", file=sys.stderr)
+        return INTERRUPTED
+    _print_end(run, result)
+    return 0
+
+
+def prepare(settings: FitSettings) -> Run:
+    """Checks settings and run directory, loads the data and resolves the model. Writes nothing.
+
+    Raises:
+      UserError: for anything the user can put right.
+    """
+    try:
+        settings.check()
+        directory = RunDirectory(Path(settings.run_dir or ""))
+        directory.check(settings.overwrite)
+        import_tensorflow()
+        train_source = _load(settings, "train", settings.limit)
+        validation = _load(settings, settings.validation_split, settings.validation_limit)
+        _check_same_kind(train_source, validation)
+        config = settings.model_config(train_source.image_shape, train_source.classes)
+    except (ValueError, OSError, ImportError) as error:
+        raise flags.UserError(str(error)) from error
+
+    from datasets.input import steps_per_epoch
+
+    steps = settings.steps_per_epoch or steps_per_epoch(train_source, settings.batch_size)
+    ends = [settings.max_steps, settings.epochs and settings.epochs * steps]
+    schedule = Schedule(
+        peak=settings.learning_rate,
+        warmup_steps=settings.warmup_steps,
+        total_steps=min((end for end in ends if end is not None), default=None),
+        max_minutes=settings.max_minutes,
+    )
+    return Run(settings, directory, config, train_source, validation, steps, schedule)
+
+
+def train(run: Run) -> dict[str, Any]:
+    """Trains and writes the run directory.
+
+    Returns:
+      The final figures, as in result.json.
+
+    Raises:
+      NonFiniteError: a loss or figure was not finite; says the step and where it arose.
+    """
+    import tensorflow as tf
+
+    from bplf_tf import BPLF
+    from datasets.input import evaluation_dataset, training_dataset
+    from trainers.averaging import make_optimizer
+    from trainers.callbacks import NonFiniteError, ScheduledRun, Stopwatch
+    from trainers.measure import spread
+
+    settings = run.settings
+    model = BPLF(run.config)
+    model.compile(optimizer=make_optimizer(settings), jit_compile=settings.jit_compile)
+    # The directory comes into being when nothing is left that a user could have got wrong.
+    run.directory.create()
+    write_json(run.directory.config, describe(run, model))
+
+    watch = Stopwatch()
+    scheduled = ScheduledRun(run.schedule, watch.minutes)
+    validation = spread(run.validation, settings.epoch_validation_limit)
+    watch.start()
+    try:
+        model.fit(
+            training_dataset(run.train, settings.batch_size, settings.seed, flip=settings.flip),
+            validation_data=evaluation_dataset(validation, settings.batch_size),
+            steps_per_epoch=run.steps_per_epoch,
+            epochs=_KERAS_EPOCHS,
+            callbacks=[scheduled, *_callbacks(run, watch)],
+        )
+    except tf.errors.InvalidArgumentError as error:
+        if "non-finite loss" not in str(error):
+            raise
+        raise NonFiniteError(_explain_nonfinite(run, model)) from error
+    return _finish(run, model, scheduled.last_step_minutes)
+
+
+# `ScheduledRun` ends the run; Keras only needs a number that is never reached.
+_KERAS_EPOCHS = 10**9
+
+
+def describe(run: Run, model: BPLF) -> dict[str, Any]:
+    """Everything that defines the run, as plain JSON values."""
+    return {
+        "command": shlex.join(sys.argv),
+        "settings": dataclasses.asdict(run.settings),
+        "model": run.config.to_dict(),
+        "parameters": model.count_params(),
+        "steps_per_epoch": run.steps_per_epoch,
+        "total_steps": run.schedule.total_steps,
+        "data": {
+            source.split: {
+                "images": len(source),
+                "class_counts": source.class_counts(),
+                "provenance": source.provenance,
+            }
+            for source in (run.train, run.validation)
+        },
+        **environment.describe(),
+    }
+
+
+def _load(settings: FitSettings, split: str, limit: int | None) -> ImageSource:
+    import datasets
+
+    return datasets.load(
+        settings.dataset,
+        split,
+        data_path=settings.data_path,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        limit=limit,
+    )
+
+
+def _check_same_kind(train_source: ImageSource, validation: ImageSource) -> None:
+    for what in ("image_shape", "classes"):
+        first, second = getattr(train_source, what), getattr(validation, what)
+        if first != second:
+            raise ValueError(
+                f"the splits do not fit together: {what} is {first} in {train_source.split} "
+                f"and {second} in {validation.split}"
+            )
+
+
+def _callbacks(run: Run, watch: Stopwatch) -> list[keras.callbacks.Callback]:
+    from trainers import callbacks
+    from trainers.averaging import AverageInValidation
+    from trainers.measure import spread
+
+    settings = run.settings
+    few = spread(run.validation, _INVERSE_ERROR_IMAGES)
+    return [
+        AverageInValidation(),
+        callbacks.ImagesPerSecond(settings.batch_size, len(run.train)),
+        callbacks.InverseError(few.images, few.labels if settings.conditional else None),
+        callbacks.NonFiniteGuard(),
+        callbacks.MetricsFile(run.directory.metrics),
+        callbacks.ModelFile(run.directory.model),
+        callbacks.SampleGrid(
+            run.directory.picture,
+            run.validation.images,
+            run.validation.labels,
+            samples_per_label=settings.samples_per_label,
+            temperature=settings.sample_temperature,
+            seed=settings.seed,
+        ),
+        callbacks.ProgressBar(run.schedule, watch.minutes),
+    ]
+
+
+def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
+    """Evaluates the model file itself on all validation images, and writes the result."""
+    from bplf_tf import load_model
+    from trainers.measure import measure
+
+    print("Evaluating model.keras on all validation images", flush=True)
+    result = {
+        "steps": int(model.optimizer.iterations),
+        "minutes": minutes,
+        **measure(
+            load_model(run.directory.model),
+            run.validation,
+            batch_size=run.settings.batch_size,
+            inverse_images=_FINAL_INVERSE_ERROR_IMAGES,
+        ),
+    }
+    write_json(run.directory.result, result)
+    return result
+
+
+def _explain_nonfinite(run: Run, model: BPLF) -> str:
+    """Finds where a non-finite loss arose, on the very batch of the step that met it."""
+    from datasets.input import training_dataset
+
+    settings = run.settings
+    step = int(model.optimizer.iterations)  # unchanged: the step stopped before its update
+    dataset = training_dataset(
+        run.train, settings.batch_size, settings.seed, start_step=step, flip=settings.flip
+    )
+    images, labels = next(dataset.as_numpy_iterator())
+    where = model.locate_nonfinite(images, labels if settings.conditional else None)
+    place = where or "nowhere in the forward pass: a gradient, or the step's own noise"
+    return f"non-finite loss at step {step}; it arises at: {place}"
+
+
+def _kept_model(run: Run) -> str:
+    if run.directory.model.exists():
+        return f"{run.directory.model} holds the model of the last finished epoch"
+    return "no epoch was finished, so there is no model"
+
+
+def _print_start(run: Run) -> None:
+    provenance = run.train.provenance
+    if provenance.get("fallback"):
+        line = "!" * 78
+        print(f"{line}\nDrawn faces instead of {run.settings.dataset}: {provenance.get('reason')}.")
+        print(f"The figures below are not figures of real faces.\n{line}")
+    config = run.config
+    height, width, channels = config.image_shape
+    kind = f"{len(config.classes)} labels" if config.classes else "no labels"
+    print(
+        f"{len(run.train)} images of {height}x{width}x{channels} to train on, "
+        f"{len(run.validation)} to validate on, {kind}"
+    )
+    print(
+        f"{run.settings.preset}, {config.levels} levels of {config.depth} steps, "
+        f"width {config.width}, networks in {config.network_dtype}",
+        flush=True,
+    )
+
+
+def _print_end(run: Run, result: dict[str, Any]) -> None:
+    from trainers.measure import table
+
+    pictures = sorted(run.directory.samples.glob("epoch_*.png"))
+    print(f"\nTrained for {result['steps']} steps, {result['minutes']:.1f} minutes")
+    print(table(result))
+    print(f"pictures  {pictures[-1] if pictures else run.directory.samples}")
+    print(f"model     {run.directory.model}")
+    print(f"metrics   {run.directory.metrics}", flush=True)
+
+
+if __name__ == "__main__":
+    flags.run(FitSettings, main)

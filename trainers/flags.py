@@ -1,0 +1,94 @@
+"""Flags from a settings dataclass, and a `main` that tells users' mistakes from faults.
+
+Needs no TensorFlow, so that `--help` and a mistyped flag answer at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import typing
+from collections.abc import Callable
+from types import UnionType
+from typing import Any, TypeVar
+
+from absl import app, flags
+
+# `--help` lists the flags that the main module defines: count those defined here as its own.
+flags.disclaim_key_flags()
+
+Settings = TypeVar("Settings")
+
+USER_ERROR = 2
+"""Exit code for anything the user can put right: flags, data, paths."""
+
+_DEFINE = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    list[str]: flags.DEFINE_list,
+}
+
+
+class UserError(Exception):
+    """A mistake in flags, data or paths; shown as one line, without a traceback."""
+
+
+def define(settings: type[Any]) -> None:
+    """Defines one flag per field of the dataclass `settings`, with its type, default and help."""
+    hints = typing.get_type_hints(settings)
+    for field in dataclasses.fields(settings):
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        kind = _without_none(hints[field.name])
+        _DEFINE[kind](field.name, default, field.metadata["help"])
+
+
+def read(settings: type[Settings]) -> Settings:
+    """The parsed flags as an instance of the dataclass that defined them."""
+    names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
+    return settings(**{name: flags.FLAGS[name].value for name in names})
+
+
+def run(settings: type[Settings], main: Callable[[Settings], int]) -> None:
+    """Parses the command line into `settings`, calls `main` and exits with its code.
+
+    `UserError` from `main`, and flags that cannot be parsed, exit with code 2 and one line.
+    """
+    define(settings)
+    app.run(lambda _: sys.exit(_guarded(settings, main)), flags_parser=_parse)
+
+
+def _guarded(settings: type[Settings], main: Callable[[Settings], int]) -> int:
+    try:
+        return main(read(settings))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+
+
+def _parse(arguments: list[str]) -> list[str]:
+    try:
+        rest = flags.FLAGS(arguments)
+    except flags.Error as error:
+        _fail(str(error))
+    except OSError as error:  # a flag file that is not there
+        _fail(str(error))
+    except SystemExit:  # absl's help flags exit with 1, which shells and Makefiles take as failure
+        sys.exit(0)
+    if len(rest) > 1:
+        _fail(f"arguments that are not flags: {' '.join(rest[1:])}")
+    return rest
+
+
+def _fail(message: str) -> typing.NoReturn:
+    print(f"error: {message}\n`--help` lists the flags.", file=sys.stderr)
+    sys.exit(USER_ERROR)
+
+
+def _without_none(hint: Any) -> Any:
+    if isinstance(hint, UnionType):
+        (hint,) = (kind for kind in typing.get_args(hint) if kind is not type(None))
+    return hint

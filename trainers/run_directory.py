@@ -1,0 +1,79 @@
+"""The directory of one training run: what lies where, and when a new run may use it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """Paths of one run.
+
+    Attributes:
+      path: the directory; it need not exist.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Everything that was resolved before training: settings, model, data, versions."""
+        return self.path / "config.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def model(self) -> Path:
+        """The model with averaged weights, as of the last epoch."""
+        return self.path / "model.keras"
+
+    @property
+    def result(self) -> Path:
+        """The final figures; there only when the run came to its end."""
+        return self.path / "result.json"
+
+    @property
+    def samples(self) -> Path:
+        """Folder of pictures, `epoch_001.png` and on."""
+        return self.path / "samples"
+
+    def check(self, overwrite: bool) -> None:
+        """Checks that a run can be written here; touches nothing.
+
+        Raises:
+          FileExistsError: the directory holds a run and `overwrite` is false.
+          NotADirectoryError: the path, or a folder above it, is a file.
+          PermissionError: it cannot be written to.
+        """
+        if not overwrite and any(self._files()):
+            raise FileExistsError(
+                f"{self.path} already holds a run: choose another --run_dir, "
+                "or give --overwrite to replace it"
+            )
+        existing = self.path.absolute()
+        while not existing.exists():
+            existing = existing.parent
+        if not existing.is_dir():
+            raise NotADirectoryError(f"--run_dir={self.path}: {existing} is not a directory")
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(f"--run_dir={self.path}: {existing} cannot be written to")
+
+    def create(self) -> None:
+        """Makes the directory. Removes the files of an earlier run, and only those."""
+        for file in self._files():
+            file.unlink()
+        self.samples.mkdir(parents=True, exist_ok=True)
+
+    def picture(self, epoch: int) -> Path:
+        """The picture after epoch number `epoch`, counted from 1."""
+        return self.samples / f"epoch_{epoch:03d}.png"
+
+    def _files(self) -> list[Path]:
+        files = [self.config, self.metrics, self.model, self.result]
+        files += sorted(self.samples.glob("epoch_*.png"))
+        return [file for file in files if file.exists()]

@@ -1,0 +1,195 @@
+"""What `python -m trainers.fit` can be told, and the checks that need no data. No TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from bplf_tf.config import (
+    KERNEL_FORMS,
+    NETWORK_DTYPES,
+    NETWORKS,
+    PRESETS,
+    SIZES,
+    SVD_PROTOCOLS,
+    ModelConfig,
+    preset_config,
+)
+
+OPTIMIZERS = ("adam", "adamax")
+
+
+def setting(default: Any, text: str) -> Any:
+    """A dataclass field that `trainers.flags` turns into a flag with this help text."""
+    return dataclasses.field(default=default, metadata={"help": text})
+
+
+def _choices(names: Any) -> str:
+    return ", ".join(names)
+
+
+@dataclasses.dataclass(frozen=True)
+class FitSettings:
+    """One training run. Each field is a flag of the same name; `None` means not given.
+
+    Fields that `ModelConfig` has too come from the preset and size unless they are given.
+    """
+
+    run_dir: str | None = setting(None, "Directory to write the run to. Required.")
+    overwrite: bool = setting(False, "Replace the run that --run_dir already holds.")
+
+    dataset: str = setting(
+        "drawn_faces",
+        "Data set: drawn_faces, fer2013, mnist, cifar10, folder or emotionset.",
+    )
+    data_path: str | None = setting(
+        None, "File or folder that holds the data set, if it needs one."
+    )
+    validation_split: str = setting("validation", "Split to validate on: validation or test.")
+    image_size: int | None = setting(None, "Resize images to this many pixels a side.")
+    channels: int | None = setting(
+        None, "1 for grey images, 3 for colour; the data's own if unset."
+    )
+    limit: int | None = setting(None, "Train on at most this many images.")
+    validation_limit: int | None = setting(None, "Load at most this many validation images.")
+    epoch_validation_limit: int = setting(
+        1000,
+        "Validation images to score after each epoch, spread evenly over the split. "
+        "The final figure is always over all of them.",
+    )
+    flip: bool = setting(False, "Mirror half of the training images, drawn anew at each step.")
+    conditional: bool = setting(True, "Learn p(image | label); --noconditional learns p(image).")
+
+    preset: str = setting("bplf_3x3", f"Named model: {_choices(PRESETS)}.")
+    size: str = setting("small", f"Size of the preset: {_choices(SIZES)}.")
+    levels: int | None = setting(None, "Number of scales L; each halves height and width.")
+    depth: int | None = setting(None, "Steps per level K.")
+    width: int | None = setting(None, "Channels of the hidden layers of g.")
+    network: str | None = setting(None, f"Kernel sizes of g: {_choices(NETWORKS)}.")
+    network_dtype: str | None = setting(
+        None, f"Arithmetic of the networks in training: {_choices(NETWORK_DTYPES)}."
+    )
+    evaluation_network_dtype: str | None = setting(
+        None, "The same for likelihoods, sampling and encoding."
+    )
+    dtype: str | None = setting(None, "Arithmetic of all else: float32 or float64.")
+    log_scale_bound: float | None = setting(None, "c of log s = a + c * tanh(raw / c).")
+    kernel_form: str | None = setting(None, f"1x1 convolution as: {_choices(KERNEL_FORMS)}.")
+    svd_protocol: str | None = setting(
+        None, f"Truncation of singular values: {_choices(SVD_PROTOCOLS)}."
+    )
+    svd_rank: int | None = setting(None, "Singular values kept; half of the smaller side if unset.")
+    svd_slope: float | None = setting(None, "Slope below the threshold, for svd_protocol=bijector.")
+    svd_anneal_steps: int | None = setting(
+        None, "Steps until the rank is full, for svd_protocol=anneal."
+    )
+
+    epochs: int | None = setting(None, "Stop after this many epochs.")
+    max_steps: int | None = setting(None, "Stop after this many steps.")
+    max_minutes: float | None = setting(
+        None,
+        "Stop after this many minutes of wall-clock time, counted from the start of training: "
+        "graph tracing, validation and pictures between epochs included, the final evaluation not.",
+    )
+    steps_per_epoch: int | None = setting(
+        None,
+        "Steps from one validation to the next; one pass over the data if unset.",
+    )
+    batch_size: int = setting(64, "Images per step.")
+    optimizer: str = setting("adam", f"Optimizer: {_choices(OPTIMIZERS)}.")
+    learning_rate: float = setting(
+        1e-3, "Peak learning rate: reached after the warm-up, decays to 0 along a cosine."
+    )
+    warmup_steps: int = setting(200, "Steps of linear warm-up.")
+    beta_1: float = setting(0.9, "Decay of the optimizer's first moment.")
+    beta_2: float = setting(0.999, "Decay of the optimizer's second moment.")
+    epsilon: float = setting(1e-7, "Added to the optimizer's denominator.")
+    weight_decay: float = setting(0.0, "Decoupled weight decay, times the learning rate; 0 is off.")
+    clip_norm: float = setting(1.0, "Clip gradients to this global norm; 0 is off.")
+    ema_momentum: float = setting(
+        0.999,
+        "Momentum of the moving average of the weights, with which the run validates, draws its "
+        "samples and saves the model. At step t it is at most (1 + t) / (10 + t), so that short "
+        "runs do not average in their start. 0 is off.",
+    )
+    seed: int = setting(0, "Of the weights' start, the data order, flips, training noise, samples.")
+    jit_compile: bool = setting(
+        False, "Compile the step with XLA. Its convolutions are slower than TensorFlow's on CPUs."
+    )
+
+    sample_temperature: float = setting(0.7, "Temperature of the pictures after each epoch.")
+    samples_per_label: int = setting(8, "Samples per label in the pictures after each epoch.")
+
+    def check(self) -> None:
+        """Checks everything that can be checked without data.
+
+        Raises:
+          ValueError: naming the flag, what was given and what is accepted.
+        """
+        if not self.run_dir:
+            raise ValueError("--run_dir is required: the directory to write the run to")
+        self._check_numbers()
+        _choice("optimizer", self.optimizer, OPTIMIZERS)
+        _choice("validation_split", self.validation_split, ("validation", "test"))
+        if self.epochs is None and self.max_steps is None and self.max_minutes is None:
+            raise ValueError("say when to stop: --epochs, --max_steps or --max_minutes")
+        # The real image shape comes with the data; one that every level divides shows the rest.
+        side = 2 ** (self.levels or SIZES.get(self.size, {}).get("levels", 3))
+        side *= max(1, math.ceil((self.svd_rank or 1) / side))
+        self.model_config(image_shape=(side, side, self.channels or 1), classes=("any",))
+
+    def _check_numbers(self) -> None:
+        for name in ("image_size", "limit", "validation_limit", "epochs", "max_steps",
+                     "steps_per_epoch", "levels", "depth", "width", "svd_rank",
+                     "svd_anneal_steps", "epoch_validation_limit", "batch_size",
+                     "samples_per_label"):  # fmt: skip
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"--{name} must be a positive integer, got {value}")
+        for name in ("max_minutes", "learning_rate", "epsilon", "log_scale_bound"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"--{name} must be a positive number, got {value}")
+        for name in ("warmup_steps", "weight_decay", "clip_norm", "sample_temperature", "seed"):
+            value = getattr(self, name)
+            if not (value >= 0 and math.isfinite(value)):
+                raise ValueError(f"--{name} must not be negative, got {value}")
+        for name in ("beta_1", "beta_2", "ema_momentum"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"--{name} must lie in [0, 1), got {value}")
+        if self.channels not in (None, 1, 3):
+            raise ValueError(f"--channels must be 1 or 3, got {self.channels}")
+
+    def model_config(
+        self, image_shape: tuple[int, int, int], classes: tuple[str, ...]
+    ) -> ModelConfig:
+        """The model these settings describe, for images of this shape with these labels.
+
+        Args:
+          image_shape: (height, width, channels).
+          classes: names of the labels; not used with `conditional=False`.
+
+        Raises:
+          ValueError: an unknown preset or size (with those that exist), or values that do not
+            fit together.
+        """
+        shared = {field.name for field in dataclasses.fields(ModelConfig)}
+        changes = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name in shared and getattr(self, field.name) is not None
+        }
+        return preset_config(
+            self.preset,
+            size=self.size,
+            image_shape=image_shape,
+            classes=classes if self.conditional else (),
+            **changes,
+        )
+
+
+def _choice(name: str, value: str, accepted: tuple[str, ...]) -> None:
+    if value not in accepted:
+        raise ValueError(f"--{name} must be one of {', '.join(accepted)}, got {value!r}")
