@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from datasets.drawn_faces.canvas import Array, as_colour
-from datasets.drawn_faces.colours import LUMINANCE, Palette
+from datasets.drawn_faces.colours import Palette
 from datasets.drawn_faces.geometry import Geometry
 from datasets.drawn_faces.parameters import FaceParameters
 
@@ -40,7 +40,7 @@ def backdrop(
         cover.polygon(at, fill=255)
 
     if face.hair_length > 0.45:
-        paint(_back_hair(face, geometry), palette.hair * 0.55)
+        paint(_back_hair(face, geometry), palette.hair * 1.5)
     jaw_y = 0.45 * geometry.chin_y + 0.2
     neck = face.neck_width
     paint(np.array([[-neck, jaw_y], [neck, jaw_y], [neck * 1.08, 1.3], [-neck * 1.08, 1.3]]),
@@ -65,7 +65,7 @@ def backdrop(
     across = np.clip((x - face.shift_x) / (face.scale * 1.1 * neck), -1.3, 1.3)
     lit = 0.62 + 0.34 * np.sin(face.light_azimuth) * across - 0.16 * across**2
     chin = face.shift_y + face.scale * geometry.chin_y
-    shade = 0.62 + 0.38 * np.clip((y - chin + 0.02) / 0.30, 0.0, 1.0)
+    shade = 0.45 + 0.55 * np.clip((y - chin - 0.02) / 0.40, 0.0, 1.0)
     level = (face.light_fill + 0.75 * face.light_strength) * np.clip(lit, 0.15, 1.2) * shade
     alpha = np.asarray(mask, np.float32)[..., None] / 255.0
     colours = np.array([0.98, 1.0, 1.03]) if channels == 3 else np.ones(1)
@@ -76,12 +76,11 @@ def backdrop(
 
 
 def _back_hair(face: FaceParameters, geometry: Geometry) -> Array:
-    """Hair that falls behind the neck."""
-    half = geometry.half_width_scale + face.hair_volume + 0.03
-    end = 0.35 + 1.1 * (face.hair_length - 0.45) / 0.55
+    """Hair that falls behind the neck, a little inside the edge of the hair in front."""
+    half = 0.95 * (geometry.half_width_scale + face.hair_volume)
+    end = 0.50 + 1.3 * (face.hair_length - 0.45) / 0.55
     angle = np.linspace(0.0, np.pi, 17)
-    lower = np.stack([half * np.cos(angle), end + 0.12 * np.sin(angle)], axis=1)
-    return np.concatenate([[[-half, -0.5], [half, -0.5]], lower])
-
-
-__all__ = ["LUMINANCE", "backdrop"]
+    upper = np.stack([-half * np.cos(angle), -0.12 - 0.8 * np.sin(angle)], axis=1)
+    lower = np.stack([1.06 * half * np.cos(angle), end + 0.14 * np.sin(angle)], axis=1)
+    # A turned head takes it along.
+    return np.concatenate([upper, lower]) + (0.27 * np.sin(face.yaw), 0.0)

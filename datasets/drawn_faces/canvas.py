@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 Array = np.ndarray
-EXTENT = 1.25  # the canvas spans [-EXTENT, EXTENT], a little more than the picture
+EXTENT = 1.12  # the canvas spans [-EXTENT, EXTENT], a little more than the picture
 
 
 def supersampling(size: int) -> int:
@@ -41,20 +41,24 @@ class Canvas:
 
     def box(self, curve: Array, margin: float) -> tuple[int, int, int, int]:
         """The canvas pixels around a curve, `margin` face units wider, clipped to the canvas."""
-        curve = np.asarray(curve)
-        low = (curve.min(axis=0) - margin) * self.per_unit + 0.5 * self.pixels
-        high = (curve.max(axis=0) + margin) * self.per_unit + 0.5 * self.pixels
-        x0, y0 = np.clip(np.floor(low), 0, self.pixels - 1).astype(int)
-        x1, y1 = np.clip(np.ceil(high), 1, self.pixels).astype(int)
-        return int(x0), int(y0), max(int(x1), int(x0) + 1), max(int(y1), int(y0) + 1)
+        half = 0.5 * self.pixels
+        x_low, y_low = ((curve.min(axis=0) - margin) * self.per_unit + half).tolist()
+        x_high, y_high = ((curve.max(axis=0) + margin) * self.per_unit + half).tolist()
+        x0 = min(max(int(x_low), 0), self.pixels - 1)
+        y0 = min(max(int(y_low), 0), self.pixels - 1)
+        x1 = min(max(int(x_high) + 1, x0 + 1), self.pixels)
+        y1 = min(max(int(y_high) + 1, y0 + 1), self.pixels)
+        return x0, y0, x1, y1
 
-    def mask(self, *polygons: Array, blur: float = 0.0) -> tuple[Image.Image, tuple[int, int]]:
+    def mask(
+        self, *polygons: Array, blur: float = 0.0, opacity: float = 1.0
+    ) -> tuple[Image.Image, tuple[int, int]]:
         """The union of polygons as a soft mask, cropped to what it covers, and its corner."""
         x0, y0, x1, y1 = self.box(np.concatenate(polygons), 2.5 * blur + 0.01)
         mask = Image.new("L", (x1 - x0, y1 - y0), 0)
-        draw = ImageDraw.Draw(mask)
+        draw, level = ImageDraw.Draw(mask), round(255 * opacity)
         for polygon in polygons:
-            draw.polygon([(x - x0, y - y0) for x, y in self.points(polygon)], fill=255)
+            draw.polygon([(x - x0, y - y0) for x, y in self.points(polygon)], level)
         if blur:
             mask = mask.filter(ImageFilter.GaussianBlur(blur * self.per_unit))
         return mask, (x0, y0)
@@ -68,9 +72,7 @@ class Canvas:
         opacity: float = 1.0,
     ) -> None:
         """Paint polygons with soft edges in one colour."""
-        mask, corner = self.mask(*polygons, blur=blur)
-        if opacity < 1.0:
-            mask = mask.point(lambda value: value * opacity)
+        mask, corner = self.mask(*polygons, blur=blur, opacity=opacity)
         image.paste(as_colour(colour), (*corner, corner[0] + mask.width, corner[1] + mask.height),
                     mask)  # fmt: skip
 

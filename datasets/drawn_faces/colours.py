@@ -25,6 +25,7 @@ class Palette:
     skin: Colour
     shadow: Colour  # skin in a hollow
     dark: Colour  # the deepest folds
+    blush: Colour
     lip: Colour
     upper_lip: Colour
     mouth: Colour
@@ -50,7 +51,7 @@ def palette(face: FaceParameters) -> Palette:
     hair = _ramp(_HAIR, face.hair_lightness)
     hair = hair + (_GREY_HAIR - hair) * 0.85 * face.hair_greyness
     red = np.array([1.0, 0.72, 0.70])
-    lip = skin * (1.0 - face.lip_darkness) * (red + (1.0 - red) * 0.35)
+    lip = skin * (1.0 - face.lip_darkness) * (red + (1.0 - red) * 0.25)
     iris = _ramp(_IRIS, face.iris_lightness)
     clothes = face.clothes_lightness * np.array(
         [1.0 - 0.25 * face.hair_greyness, 0.96, 0.82 + 0.3 * face.iris_lightness]
@@ -59,13 +60,14 @@ def palette(face: FaceParameters) -> Palette:
         skin=skin,
         shadow=skin * (0.52, 0.44, 0.42),
         dark=skin * (0.22, 0.15, 0.14),
+        blush=skin * (1.0, 0.80, 0.78),
         lip=lip,
-        upper_lip=lip * 0.80,
+        upper_lip=lip * 0.74,
         mouth=np.array([0.16, 0.07, 0.06]),
         tongue=np.array([0.55, 0.27, 0.25]),
-        teeth=np.array([0.93, 0.90, 0.84]),
+        teeth=np.array([1.0, 0.98, 0.92]),
         teeth_gap=np.array([0.72, 0.67, 0.60]),
-        sclera=np.array([0.93, 0.91, 0.89]),
+        sclera=np.array([0.86, 0.84, 0.82]) - 0.14 * face.skin_tone,
         iris=iris,
         iris_rim=iris * 0.5,
         pupil=np.array([0.03, 0.03, 0.03]),

@@ -11,14 +11,27 @@ from datasets.drawn_faces.geometry import SIDES, Eye, Geometry
 from datasets.drawn_faces.parameters import ActionUnits, FaceParameters
 
 
+def paint_blush(
+    image: Image.Image,
+    face: FaceParameters,
+    geometry: Geometry,
+    palette: Palette,
+    canvas: Canvas,
+) -> None:
+    """Blood under the skin of cheeks and nose; hardly seen in grey."""
+    places = [(side * 0.37, face.eye_height + 0.30, 0.15, 0.12) for side in SIDES]
+    for place in (*places, (0.0, geometry.nose_tip_y, 0.09, 0.06)):
+        canvas.fill(image, palette.blush, ellipse(*place), blur=0.07, opacity=face.skin_redness)
+
+
 def paint_nose(image: Image.Image, geometry: Geometry, palette: Palette, canvas: Canvas) -> None:
     """Nostrils and the shade under the tip."""
     y = geometry.nose_wing_y + 0.022
     under = ellipse(0.0, y + 0.012, geometry.nose_wing_x * 0.85, 0.022)
-    canvas.fill(image, palette.shadow, under, blur=0.018, opacity=0.45)
+    canvas.fill(image, palette.shadow, under, blur=0.026, opacity=0.16)
     for side in SIDES:
         x = side * geometry.nose_wing_x * 0.52
-        canvas.fill(image, palette.dark, ellipse(x, y, 0.026, 0.014), blur=0.007, opacity=0.85)
+        canvas.fill(image, palette.dark, ellipse(x, y, 0.024, 0.011), blur=0.009, opacity=0.75)
 
 
 def paint_eyes(
@@ -61,7 +74,7 @@ def _paint_eyeball(
     disc(x, y, radius * 0.46, as_colour(palette.pupil))
     # The key light mirrored on the cornea.
     glint = np.sign(face.light_azimuth) * 0.35 * radius
-    disc(x + glint, y - 0.40 * radius, radius * 0.24, (255, 255, 255))
+    disc(x + glint, y - 0.35 * radius, radius * 0.16, (255, 255, 255))
     # The upper lid's shade on the eyeball.
     lid = [(px - corner[0], py - corner[1]) for px, py in canvas.points(eye.upper)]
     shade = Image.new("L", mask.size, 0)
@@ -100,6 +113,7 @@ def paint_mouth(
     inside = np.concatenate([mouth.inner_upper, mouth.inner_lower[::-1]])
     if mouth.opening > 0.012:
         _paint_inside(image, units, geometry, inside, palette, canvas)
+        canvas.stroke(image, palette.dark, mouth.inner_lower, 0.014, 0.005, 0.6)
     # The line between the lips, deepest at the corners.
     line_opacity = 0.85 if mouth.opening <= 0.012 else 0.6
     canvas.stroke(image, palette.dark, mouth.inner_upper, 0.018, 0.006, line_opacity)
@@ -107,7 +121,7 @@ def paint_mouth(
         canvas.fill(image, palette.dark, ellipse(*corner, 0.022, 0.016), blur=0.012, opacity=0.6)
     # The lower lip's shade.
     shade = mouth.outer_lower[4:-4] + (0.0, 0.016)
-    canvas.stroke(image, palette.shadow, shade, 0.022, 0.012, 0.55)
+    canvas.stroke(image, palette.shadow, shade, 0.030, 0.020, 0.45)
 
 
 def _paint_inside(
@@ -133,8 +147,8 @@ def _paint_inside(
     # Upper teeth hang from the upper lip: a smile shows them whole, a dropped jaw their edge.
     length = 0.030 + 0.055 * units.lip_corner_pull + 0.02 * units.upper_lip_raise
     if units.teeth_bare > 0.05:
-        upper = mouth.inner_upper + opening * (0.0, 0.50)
-        lower = mouth.inner_upper + opening * (0.0, 0.58)
+        upper = mouth.inner_upper + opening * (0.0, 0.46)
+        lower = mouth.inner_upper + opening * (0.0, 0.60)
         polygon(mouth.inner_upper, upper, as_colour(palette.teeth))
         polygon(lower, mouth.inner_lower, as_colour(palette.teeth))
     else:

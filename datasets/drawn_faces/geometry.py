@@ -100,7 +100,7 @@ def build(face: FaceParameters, units: ActionUnits) -> Geometry:
         brow_y=(brows[0][1], brows[1][1]),
         mouth=mouth,
         half_width_scale=face.head_width * (1.0 + 0.03 * units.lip_corner_pull),
-        jaw_taper=0.42 - 0.34 * face.jaw_width + 0.06 * units.jaw_drop,
+        jaw_taper=0.34 - 0.30 * face.jaw_width + 0.06 * units.jaw_drop,
         jaw_exponent=face.jaw_squareness,
     )
 
@@ -116,12 +116,12 @@ def _eye(face: FaceParameters, units: ActionUnits, side: int) -> Eye:
     up = openness * max(
         0.10,
         1.0 + 0.75 * units.upper_lid_raise - 0.42 * units.lid_tighten - 0.62 * units.lid_droop
-        - 0.30 * units.cheek_raise - 0.28 * units.nose_wrinkle - 0.15 * units.brow_lower,
+        - 0.30 * units.cheek_raise - 0.14 * units.nose_wrinkle - 0.15 * units.brow_lower,
     )  # fmt: skip
     down = 0.72 * openness * max(
         -0.25,
-        1.0 + 0.35 * units.upper_lid_raise - 0.65 * units.lid_tighten - 1.0 * units.cheek_raise
-        - 0.45 * units.nose_wrinkle,
+        1.0 + 0.35 * units.upper_lid_raise - 0.50 * units.lid_tighten - 1.0 * units.cheek_raise
+        - 0.25 * units.nose_wrinkle,
     )  # fmt: skip
     width = face.eye_width * (1.0 + 0.03 * units.upper_lid_raise)
     outward = side * _T  # -1 at the inner, 1 at the outer corner
@@ -190,7 +190,7 @@ def _mouth(face: FaceParameters, units: ActionUnits, mouth_y: float) -> Mouth:
     side_strength = _stronger(face.mouth_asymmetry, 1, 0.22) + 0.0 * _T
     side_strength = 1.0 + (side_strength - 1.0) * _T  # grows towards one side
     corner = (
-        -0.105 * smile + 0.120 * units.lip_corner_depress + 0.025 * stretch
+        -0.118 * smile + 0.100 * units.lip_corner_depress + 0.025 * stretch
         + 0.012 * units.lip_press + 0.01 * bare
     )  # fmt: skip
     line = mouth_y + side_strength * corner * np.abs(_T) ** 1.7 - 0.25 * corner
@@ -199,11 +199,11 @@ def _mouth(face: FaceParameters, units: ActionUnits, mouth_y: float) -> Mouth:
     squared = max(bare, 0.75 * stretch)
     shape = (1.0 - np.abs(_T) ** (2.0 + 3.5 * squared)) ** 0.8
     open_up = (
-        0.030 * units.lips_part + 0.040 * smile * units.lips_part + 0.055 * bare
-        + 0.025 * units.jaw_drop + 0.030 * units.upper_lip_raise * units.lips_part
+        0.030 * units.lips_part + 0.042 * smile * units.lips_part + 0.055 * bare
+        + 0.025 * units.jaw_drop + 0.012 * stretch + 0.030 * units.upper_lip_raise * units.lips_part
     )  # fmt: skip
     open_down = (
-        0.020 * units.lips_part + 0.035 * smile * units.lips_part + 0.065 * bare
+        0.020 * units.lips_part + 0.060 * smile * units.lips_part + 0.075 * bare
         + 0.245 * units.jaw_drop + 0.030 * stretch * units.lips_part
     )  # fmt: skip
     # The raised upper lip is lifted beside the middle, more on one side (a sneer).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageChops
 
-from datasets.drawn_faces.canvas import Array, Canvas, as_colour, ellipse
+from datasets.drawn_faces.canvas import Array, Canvas, as_colour, ellipse, resize
 from datasets.drawn_faces.colours import LUMINANCE, Palette
 from datasets.drawn_faces.geometry import SIDES, Geometry
 from datasets.drawn_faces.parameters import FaceParameters
@@ -52,8 +52,8 @@ def hair_polygon(face: FaceParameters, geometry: Geometry) -> Array:
     parted = np.exp(-(((line_x - face.hair_part) / 0.16) ** 2))
     height = height + fringe * (1.0 - parted) * (1.0 - 0.6 * relative**2)
     height = np.maximum(height, crown + 0.06)
-    sides = np.clip((np.abs(relative) - 0.62) / 0.31, 0.0, 1.0) ** 1.6
-    line_y = height * (1.0 - sides) + (-0.14) * sides
+    sides = np.clip((np.abs(relative) - 0.60) / 0.33, 0.0, 1.0) ** 2.0
+    line_y = height * (1.0 - sides) + (-0.02) * sides
     hairline = np.stack([line_x, line_y], axis=1)
     if end_y <= -0.12:  # cropped: no strands below the temples
         return np.concatenate([outer, hairline])
@@ -73,12 +73,11 @@ def paint_hair(
     mask = np.zeros(canvas.shape, np.float32)
     mask[corner[1] : corner[1] + small.height, corner[0] : corner[0] + small.width] = small
     mask *= 1.0 / 255.0
-    x, y = canvas.coordinates()[None, :], canvas.coordinates()[:, None]
-    texture = _strands(face, geometry, x, y, strands)
+    x, y = canvas.coordinates(2)[None, :], canvas.coordinates(2)[:, None]
+    texture = resize(_strands(face, geometry, x, y, strands), canvas.shape)
     # A soft edge that frays along the strands.
-    mask = np.clip(mask * (1.0 + 0.9 * texture * 4.0 * mask * (1.0 - mask)), 0.0, 1.0)
-    sheen = 0.16 * np.exp(-(((y + 0.80) / 0.13) ** 2)) * (1.0 - 0.4 * x**2)
-    shaded = 1.0 + 0.55 * texture + sheen
+    mask = np.clip(mask + 0.5 * texture * mask * (1.0 - mask), 0.0, 1.0)
+    shaded = 1.0 + 0.17 * texture
     colour = palette.hair if reflectance.shape[-1] == 3 else [palette.hair @ LUMINANCE]
     for part, value in enumerate(colour):
         layer = reflectance[..., part]
@@ -87,14 +86,17 @@ def paint_hair(
 
 
 def _strands(face: FaceParameters, geometry: Geometry, x: Array, y: Array, noise: Array) -> Array:
-    """Noise stretched along the hair, which falls from the parting; mean 0, about [-1, 1]."""
-    root_y = geometry.crown_y + 0.10
-    dx, dy = x - face.hair_part, np.maximum(0.02, y - root_y + 0.25)
+    """Noise stretched along the hair, which falls from the parting; about normal."""
+    locks = Image.fromarray(noise[:12])
+    rows, columns = 64, 256
+    table = np.asarray(locks.resize((columns, rows), Image.Resampling.BICUBIC))
+    fine = np.asarray(Image.fromarray(noise[12:16]).resize((columns, rows)))
+    table = table + 0.8 * np.roll(fine[:, ::-1], 7, axis=1)
+    dx, dy = x - face.hair_part, np.maximum(0.05, y - geometry.crown_y + 0.25)
     angle = dx / (np.abs(dx) * 0.55 + dy)  # cheaper than arctan2, and good enough
-    rows, columns = noise.shape
-    across = ((angle * 0.24 + 0.5) * columns).astype(np.int32) % columns
-    down = ((np.abs(dx) + dy) * 0.22 * rows).astype(np.int32) % rows
-    return noise[down, across]
+    across = ((angle * 0.5 + 0.5) * columns).astype(np.int32) % columns
+    down = ((np.abs(dx) * 0.7 + dy) * 0.30 * rows).astype(np.int32) % rows
+    return table[down, across]
 
 
 def paint_beard(
@@ -110,14 +112,14 @@ def paint_beard(
     `noise` is a canvas-sized texture of mode L that thins the hairs out here and there.
     """
     for polygon, density, blur in (
-        (_lower_face(geometry), max(face.beard, 0.28 * face.stubble), 0.045),
-        (_above_lip(geometry), max(face.moustache, 0.24 * face.stubble), 0.018),
+        (_lower_face(geometry), max(face.beard, 0.38 * face.stubble), 0.045),
+        (_above_lip(geometry), max(face.moustache, 0.32 * face.stubble), 0.018),
     ):
         if density < 0.02:
             continue
-        mask, corner = canvas.mask(polygon, blur=blur)
+        mask, corner = canvas.mask(polygon, blur=blur, opacity=density)
         box = (*corner, corner[0] + mask.width, corner[1] + mask.height)
-        mask = ImageChops.multiply(mask, noise.crop(box)).point(lambda value: value * density)
+        mask = ImageChops.multiply(mask, noise.crop(box))
         image.paste(as_colour(palette.beard), box, mask)
 
 

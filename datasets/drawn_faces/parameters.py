@@ -40,7 +40,7 @@ class FaceParameters:
     crown_height: float = _range(0.94, 1.08, "distance from the origin up to the crown")
     chin_height: float = _range(0.80, 0.93, "distance from the origin down to the chin")
     jaw_width: float = _range(0.0, 1.0, "0: tapering jaw, 1: jaw as wide as the temples")
-    jaw_squareness: float = _range(2.0, 3.4, "exponent of the lower outline")
+    jaw_squareness: float = _range(2.2, 3.6, "exponent of the lower outline")
     chin_prominence: float = _range(0.02, 0.10, "height of the chin above the face")
     cheek_fullness: float = _range(0.0, 0.09, "height of the lower cheeks")
     cheekbone_height: float = _range(0.0, 0.10, "height of the cheekbones")
@@ -51,12 +51,12 @@ class FaceParameters:
     eye_spacing: float = _range(0.265, 0.325, "distance of an eye from the middle")
     eye_height: float = _range(-0.20, -0.10, "y of the eyes")
     eye_width: float = _range(0.125, 0.165, "half-width of an eye")
-    eye_openness: float = _range(0.048, 0.078, "half-height of a relaxed eye")
+    eye_openness: float = _range(0.044, 0.066, "half-height of a relaxed eye")
     eye_tilt: float = _range(-0.20, 0.08, "slope of an eye; negative: outer corner higher")
     eye_depth: float = _range(0.05, 0.13, "depth of the sockets")
     eye_bags: float = _range(0.0, 1.0, "strength of the fold under the eyes")
     lid_crease: float = _range(0.2, 1.0, "strength of the fold of the upper lid")
-    iris_size: float = _range(0.060, 0.074, "radius of the iris")
+    iris_size: float = _range(0.062, 0.076, "radius of the iris")
     iris_lightness: float = _range(0.0, 1.0, "0: dark brown, 1: pale blue")
     # Brows
     brow_gap: float = _range(0.15, 0.205, "distance between brow and eye")
@@ -67,14 +67,14 @@ class FaceParameters:
     # Nose
     nose_length: float = _range(0.28, 0.40, "distance from the eyes to the tip")
     nose_width: float = _range(0.085, 0.135, "distance of a nostril's wing from the middle")
-    nose_height: float = _range(0.16, 0.30, "height of the tip above the face")
+    nose_height: float = _range(0.12, 0.22, "height of the tip above the face")
     nose_bridge: float = _range(0.045, 0.075, "standard deviation of the bridge's profile")
     # Mouth
     mouth_gap: float = _range(0.235, 0.295, "distance from the tip of the nose to the mouth")
     mouth_width: float = _range(0.20, 0.265, "half-width of the relaxed mouth")
     upper_lip: float = _range(0.024, 0.052, "thickness of the upper lip")
     lower_lip: float = _range(0.034, 0.066, "thickness of the lower lip")
-    lip_darkness: float = _range(0.12, 0.42, "how much darker than skin the lips are")
+    lip_darkness: float = _range(0.18, 0.50, "how much darker than skin the lips are")
     # Skin and hair
     skin_tone: float = _range(0.0, 1.0, "0: very light, 1: very dark")
     skin_redness: float = _range(0.0, 1.0, "blush of cheeks, nose and ears (tells in colour)")
@@ -106,16 +106,16 @@ class FaceParameters:
     yaw: float = _range(-0.30, 0.30, "turn of the head")
     pitch: float = _range(-0.14, 0.14, "nod of the head")
     roll: float = _range(-0.14, 0.14, "tilt of the head")
-    shift_x: float = _range(-0.07, 0.07, "x of the head in the picture")
-    shift_y: float = _range(-0.05, 0.07, "y of the head in the picture")
-    scale: float = _range(0.95, 1.12, "size of the head")
+    shift_x: float = _range(-0.08, 0.08, "x of the head in the picture")
+    shift_y: float = _range(-0.20, -0.06, "y of the head in the picture")
+    scale: float = _range(1.20, 1.50, "size of the head")
     gaze_x: float = _range(-1.0, 1.0, "where the eyes look, left to right")
     gaze_y: float = _range(-0.5, 0.5, "where the eyes look, up to down")
     # Light and camera
     light_azimuth: float = _range(-1.05, 1.05, "direction of the key light; 0: from the camera")
     light_elevation: float = _range(0.30, 0.95, "height of the key light")
-    light_strength: float = _range(0.58, 0.95, "brightness of the key light")
-    light_fill: float = _range(0.16, 0.40, "brightness of the ambient light")
+    light_strength: float = _range(0.75, 1.15, "brightness of the key light")
+    light_fill: float = _range(0.22, 0.50, "brightness of the ambient light")
     light_warmth: float = _range(-1.0, 1.0, "colour of the key light: blue to yellow")
     background: float = _range(0.10, 0.80, "mean brightness of the background")
     background_gradient: float = _range(-0.16, 0.16, "change of the background over half a picture")
@@ -171,13 +171,13 @@ _PROTOTYPES: dict[str, tuple[dict[str, tuple[float, float]], ...]] = {
     "disgust": (
         {
             "nose_wrinkle": (0.8, 1.0), "upper_lip_raise": (0.7, 1.0), "brow_lower": (0.3, 0.55),
-            "lid_tighten": (0.6, 1.0), "cheek_raise": (0.2, 0.5),
-            "lip_corner_depress": (0.4, 0.8), "chin_raise": (0.2, 0.6), "lips_part": (0.0, 0.25),
+            "lid_tighten": (0.4, 0.8), "cheek_raise": (0.2, 0.5),
+            "lip_corner_depress": (0.25, 0.6), "chin_raise": (0.2, 0.6), "lips_part": (0.0, 0.25),
         },
         {
             "nose_wrinkle": (0.8, 1.0), "upper_lip_raise": (0.8, 1.0), "brow_lower": (0.3, 0.55),
-            "lid_tighten": (0.6, 1.0), "cheek_raise": (0.2, 0.5),
-            "lip_corner_depress": (0.5, 0.9), "lips_part": (0.4, 0.7), "jaw_drop": (0.05, 0.2),
+            "lid_tighten": (0.4, 0.8), "cheek_raise": (0.2, 0.5),
+            "lip_corner_depress": (0.3, 0.6), "lips_part": (0.4, 0.7), "jaw_drop": (0.05, 0.2),
         },
     ),
     "fear": (
@@ -241,8 +241,8 @@ def sample_person(seed: int) -> FaceParameters:
     if bearded_type:
         values["hair_length"] *= 0.45
         values["jaw_width"] = 0.35 + 0.65 * values["jaw_width"]
-        values["beard"] = 0.55 + 0.45 * u["beard_density"] if u["beard"] < 0.16 else 0.0
-        moustache = values["beard"] > 0 or u["moustache"] < 0.10
+        values["beard"] = 0.55 + 0.45 * u["beard_density"] if u["beard"] < 0.22 else 0.0
+        moustache = values["beard"] > 0 or u["moustache"] < 0.14
         values["moustache"] = 0.5 + 0.45 * u["moustache_density"] if moustache else 0.0
         values["stubble"] = u["stubble"] ** 2
     else:
@@ -252,7 +252,7 @@ def sample_person(seed: int) -> FaceParameters:
         values["brow_thickness"] *= 0.85
         values["brow_ridge"] *= 0.6
         values["upper_lip"] *= 1.15
-        values["lip_darkness"] = min(0.42, values["lip_darkness"] * 1.2)
+        values["lip_darkness"] = min(0.50, values["lip_darkness"] * 1.2)
         values["beard"] = values["moustache"] = values["stubble"] = 0.0
     values["glasses"] = 0.55 + 0.45 * u["glasses_opacity"] if u["glasses"] < 0.14 else 0.0
     values["skin_tone"] = u["skin"] ** 1.5

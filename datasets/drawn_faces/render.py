@@ -94,6 +94,7 @@ def _head(
     image = Image.new("RGB", canvas.shape, as_colour(colours.skin))
     grain = Image.fromarray(np.clip(205 + 42 * fine, 0, 255).astype(np.uint8))
     grain = grain.resize(canvas.shape, Image.Resampling.BILINEAR)
+    features.paint_blush(image, face, shape, colours, canvas)
     hair.paint_beard(image, face, shape, colours, canvas, grain)
     features.paint_nose(image, shape, colours, canvas)
     features.paint_mouth(image, face, units, shape, colours, canvas)
@@ -107,6 +108,8 @@ def _head(
     diffuse, specular = shading.light(face, units, shape, canvas)
     covered = hair.paint_hair(reflectance, face, shape, colours, canvas, coarse)
     specular = specular * (1.0 - 0.8 * covered)
+    # Hair hides the folds of the skin.
+    diffuse += covered * (shading.smooth(diffuse, canvas.length(0.12)) - diffuse)
     lit = reflectance * diffuse[..., None] + specular[..., None]
     return lit, np.maximum(hair.head_mask(face, shape, canvas), covered)
 
@@ -137,10 +140,18 @@ def _pose(
     rows = np.clip(y * canvas.per_unit + half, 0, canvas.pixels - 1).astype(np.int32)
     # Nearest neighbours do: several of them are averaged into each pixel of the picture.
     index = rows * canvas.pixels + columns
-    behind = backdrop(face, shape, palette(face), axis, channels)
+    behind = _backdrop(face, shape, axis, channels)
     cover = alpha.reshape(-1)[index][..., None]
     front = head.reshape(-1, channels)[index]
     return behind + cover * (front - behind)
+
+
+def _backdrop(face: FaceParameters, shape: geometry.Geometry, axis: Array, channels: int) -> Array:
+    """The backdrop at the pixels of `axis`; it is soft, so half the resolution is enough."""
+    step = 2 if len(axis) % 2 == 0 else 1
+    coarse = axis.reshape(-1, step).mean(axis=1)
+    picture = backdrop(face, shape, palette(face), coarse, channels)
+    return picture.repeat(step, axis=0).repeat(step, axis=1)
 
 
 def _camera(picture: Array, face: FaceParameters, size: int, rng: np.random.Generator) -> Array:
@@ -152,6 +163,6 @@ def _camera(picture: Array, face: FaceParameters, size: int, rng: np.random.Gene
         warmth = 0.06 * face.light_warmth
         picture = picture * np.array([1.0 + warmth, 1.0, 1.0 - warmth], np.float32)
     # A soft shoulder and toe keep the extremes clear of 0 and 255.
-    toned = 0.045 + 0.90 * (1.0 - np.exp(-1.55 * np.maximum(picture, 0.0) ** 1.1))
+    toned = 0.045 + 0.90 * (1.0 - np.exp(-1.85 * np.maximum(picture, 0.0) ** 1.1))
     noise = rng.standard_normal((size, size, channels), dtype=np.float32) * face.grain
     return np.clip(np.round(255.0 * toned + noise), 0, 255).astype(np.uint8)

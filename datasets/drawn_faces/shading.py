@@ -32,7 +32,7 @@ def light(
     facing = (towards[2] - towards[0] * slope_x - towards[1] * slope_y) * norm
     # Skin scatters light beyond the edge of the shadow, hence the wrapped Lambert term.
     diffuse = np.maximum(0.0, (facing + 0.25) / 1.25)
-    sky = 0.72 + 0.28 * (slope_y * norm)  # more ambient light from above
+    sky = 0.80 + 0.20 * (slope_y * norm)  # more ambient light from above
     occlusion = _occlusion(relief, folds, canvas)
     total = face.light_fill * sky * occlusion + face.light_strength * diffuse * (
         0.45 + 0.55 * occlusion
@@ -42,7 +42,7 @@ def light(
     halfway /= np.linalg.norm(halfway)
     gloss = (halfway[2] - halfway[0] * slope_x - halfway[1] * slope_y) * norm
     specular = face.skin_shine * np.maximum(0.0, gloss) ** 22 * face.light_strength
-    return resize(total, canvas.shape), resize(specular, canvas.shape)
+    return resize(total, canvas.shape).copy(), resize(specular, canvas.shape)
 
 
 def direction(face: FaceParameters) -> Array:
@@ -89,26 +89,27 @@ def _blobs(
              + 0.012 * units.cheek_raise + 0.008 * units.lid_tighten))  # fmt: skip
         # Wings of the nose, and the nostrils' shade under them.
         wing = side * geometry.nose_wing_x * 0.80
-        add((wing, geometry.nose_wing_y - 0.015, 0.034, 0.036, 0.085))
+        add((wing, geometry.nose_wing_y - 0.015, 0.038, 0.046, 0.050))
         add((side * (lips.half_width + 0.045), float(lips.inner_upper[0, 1]), 0.035, 0.045,
-             -0.012 - 0.012 * units.lip_corner_pull))  # fmt: skip
+             -0.008 - 0.006 * units.lip_corner_pull))  # fmt: skip
     # The bridge rises from between the eyes to the tip; Gaussians along it make the slope.
     bridge = face.nose_bridge
     for place, share in ((0.15, 0.22), (0.40, 0.40), (0.65, 0.58), (0.85, 0.66)):
         along = eye_y + place * (tip_y - eye_y)
         spread = (tip_y - eye_y) * 0.17
         add((0.0, along, bridge * (0.75 + 0.4 * place), spread, face.nose_height * share))
-    add((0.0, tip_y - 0.005, 0.062, 0.045, face.nose_height * 0.75))
-    add((0.0, tip_y + 0.085, 0.08, 0.035, -0.015))
+    add((0.0, tip_y - 0.015, 0.070, 0.066, face.nose_height * 0.70))
+    # The columella slopes back to the lip; without it the nose would be cut off below.
+    add((0.0, tip_y + 0.065, 0.055, 0.050, face.nose_height * 0.42))
     # Philtrum, lips, the dent under the lip, chin.
     add((0.0, 0.5 * (tip_y + lips.outer_upper[10, 1]) + 0.03, 0.018, 0.030, -0.012))
     upper_y = float(lips.outer_upper[10, 1] + lips.inner_upper[10, 1]) / 2
     lower_y = float(lips.outer_lower[10, 1] + lips.inner_lower[10, 1]) / 2
-    add((0.0, upper_y, lips.half_width * 0.62, 0.026, 0.030))
+    add((0.0, upper_y, lips.half_width * 0.62, 0.026, 0.022))
     add((0.0, upper_y, lips.half_width * 0.9, 0.110, 0.045))  # the teeth behind
-    add((0.0, lower_y, lips.half_width * 0.55, 0.030, 0.045 * (1.0 - 0.5 * units.lip_press)))
+    add((0.0, lower_y, lips.half_width * 0.55, 0.030, 0.028 * (1.0 - 0.5 * units.lip_press)))
     dent_y = float(lips.outer_lower[10, 1]) + 0.035
-    add((0.0, dent_y, lips.half_width * 0.55, 0.028, -0.030 - 0.015 * units.chin_raise))
+    add((0.0, dent_y, lips.half_width * 0.60, 0.036, -0.018 - 0.010 * units.chin_raise))
     chin_y = 0.45 * dent_y + 0.55 * geometry.chin_y
     add((0.0, chin_y, 0.11, 0.065, face.chin_prominence + 0.03 * units.chin_raise))
     # The forehead's curve.
@@ -128,7 +129,17 @@ def _folds(face: FaceParameters, units: ActionUnits, geometry: Geometry, canvas:
         if depth > 0.02:
             scaled = [(x / _STEP, y / _STEP) for x, y in canvas.points(points)]
             pixels = max(1, round(width * canvas.per_unit / _STEP))
-            draw.line(scaled, fill=round(255 * min(1.0, depth)), width=pixels, joint="curve")
+            # Folds run out at their ends.
+            count = len(scaled) - 1
+            for k in range(count):
+                taper = (
+                    min(1.0, 0.4 + 1.2 * min(k + 0.5, count - 0.5 - k) / count)
+                    if count > 3
+                    else 1.0
+                )
+                draw.line(
+                    scaled[k : k + 2], fill=round(255 * min(1.0, depth * taper)), width=pixels
+                )
 
     age = face.wrinkles
     mouth = geometry.mouth
@@ -140,8 +151,8 @@ def _folds(face: FaceParameters, units: ActionUnits, geometry: Geometry, canvas:
         bulge = np.array([side * (0.045 + 0.035 * units.lip_corner_pull), -0.015])
         t = np.linspace(0.0, 1.0, 9)[:, None]
         curve = start * (1 - t) + end * t + bulge * 4 * t * (1 - t)
-        fold(curve, 0.028, 0.10 + 0.35 * age + 0.65 * units.lip_corner_pull
-             + 0.65 * units.upper_lip_raise + 0.35 * units.nose_wrinkle
+        fold(curve, 0.028, 0.08 + 0.32 * age + 0.42 * units.lip_corner_pull
+             + 0.42 * units.upper_lip_raise + 0.25 * units.nose_wrinkle
              + 0.25 * units.teeth_bare + 0.2 * units.lip_stretch)  # fmt: skip
         fold(eye.bag, 0.020, 0.45 * face.eye_bags * (0.4 + 0.6 * age) + 0.30 * units.cheek_raise
              + 0.35 * units.lid_tighten)  # fmt: skip
@@ -184,4 +195,4 @@ def _occlusion(relief: Array, folds: Array, canvas: Canvas) -> Array:
     """Ambient light left in hollows: places lower than their surroundings are darker."""
     radius = max(2, round(0.16 * canvas.per_unit / _STEP))
     hollow = np.maximum(0.0, smooth(relief, radius) - relief - 0.004)
-    return np.clip(1.0 - 5.0 * hollow, 0.25, 1.0) * (1.0 - 0.42 * folds)
+    return np.clip(1.0 - 3.8 * hollow, 0.40, 1.0) * (1.0 - 0.42 * folds)
