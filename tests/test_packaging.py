@@ -53,6 +53,15 @@ def run(command: list[str | Path], **options: object) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def locked_versions(folder: Path) -> Path:
+    """The lock as constraints: its versions, for those packages alone that the wheel asks for."""
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pins = [line.rstrip(" \\") for line in lines if not line.startswith((" ", "#"))]
+    path = folder / "constraints.txt"
+    path.write_text("\n".join(pins))
+    return path
+
+
 def test_wheel_ships_bplf_tf_alone(wheel: Path) -> None:
     assert wheel.name == f"bplf_tf-{bplf_tf.__version__}-py3-none-any.whl"
     info = f"bplf_tf-{bplf_tf.__version__}.dist-info"
@@ -69,11 +78,10 @@ def test_wheel_samples_in_a_clean_environment(wheel: Path, tmp_path: Path) -> No
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=True)
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-    # The lock as constraints: its versions, but only those packages that the wheel asks for.
     run(
         [
             *(python, "-m", "pip", "install", "--no-compile", "--only-binary", ":all:"),
-            *("--constraint", ROOT / "requirements.lock", wheel),
+            *("--constraint", locked_versions(tmp_path), wheel),
         ]
     )
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
