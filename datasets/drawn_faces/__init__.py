@@ -6,13 +6,9 @@ TensorFlow itself is imported only when prepared data are read.
 
 from datasets.drawn_faces.arrays import load_arrays
 from datasets.drawn_faces.builder import DrawnFaces, DrawnFacesConfig
-from datasets.drawn_faces.parameters import (
-    ActionUnits,
-    FaceParameters,
-    sample_expression,
-    sample_person,
-)
+from datasets.drawn_faces.parameters import ActionUnits, FaceParameters
 from datasets.drawn_faces.render import draw_face, pair, render
+from datasets.drawn_faces.sampling import sample_expression, sample_person
 
 __all__ = [
     "ActionUnits",

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from bplf_tf.config import EMOTIONS
 from datasets.drawn_faces.parallel import draw_many, label_of
 from datasets.drawn_faces.render import check_shape
-from datasets.drawn_faces.splits import SPLITS
+from datasets.drawn_faces.splits import SPLITS, check_split
 
 # Raise it whenever a pixel changes, or prepared data of an older look are read back.
 VERSION = "1.0.0"
@@ -23,11 +23,11 @@ _COLOURS = {1: "gray", 3: "rgb"}
 
 @dataclass(eq=False)
 class DrawnFacesConfig(tfds.core.BuilderConfig):
-    """One size, grey or colour; `counts` overrides the number of faces per split."""
+    """One size, grey or colour; `counts` pairs splits with their numbers of faces."""
 
     size: int = 48
     channels: int = 1
-    counts: tuple[tuple[str, int], ...] = tuple((name, s.count) for name, s in SPLITS.items())
+    counts: tuple[tuple[str, int], ...] = ()
 
 
 def config_name(size: int, channels: int) -> str:
@@ -36,25 +36,41 @@ def config_name(size: int, channels: int) -> str:
     return f"{size}_{_COLOURS[channels]}"
 
 
-def make_config(size: int, channels: int, **changes: Any) -> DrawnFacesConfig:
+def make_config(
+    size: int,
+    channels: int,
+    name: str | None = None,
+    counts: dict[str, int] | None = None,
+) -> DrawnFacesConfig:
     """A configuration for any size, 16 to 512, and 1 or 3 channels.
 
+    Args:
+        size: height and width in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        name: by default `config_name(size, channels)`.
+        counts: the splits and their numbers of faces; by default all of `SPLITS`.
+
     Raises:
-        ValueError: size or channels is not one of those.
+        ValueError: size, channels or a split is not one of those.
     """
-    name = config_name(size, channels)
-    description = f"{size}x{size} pixels, {'grey' if channels == 1 else 'RGB'}"
-    fields = {"name": name, "description": description, "size": size, "channels": channels}
-    return DrawnFacesConfig(**(fields | changes))
+    default_name = config_name(size, channels)
+    counts = {name: split.count for name, split in SPLITS.items()} if counts is None else counts
+    for split in counts:
+        check_split(split)
+    return DrawnFacesConfig(
+        name=name or default_name,
+        description=f"{size}x{size} pixels, {'grey' if channels == 1 else 'RGB'}",
+        size=size,
+        channels=channels,
+        counts=tuple(counts.items()),
+    )
 
 
 class DrawnFaces(tfds.core.GeneratorBasedBuilder):
     """Faces drawn from parameters, showing seven emotions; generated, nothing is downloaded."""
 
     VERSION = tfds.core.Version(VERSION)
-    BUILDER_CONFIGS = tuple(  # noqa: RUF012 (TFDS names it)
-        make_config(size, channels) for size in SIZES for channels in _COLOURS
-    )
+    BUILDER_CONFIGS = tuple(make_config(size, channels) for size in SIZES for channels in _COLOURS)
     # TFDS finds it through `importlib_resources`, which it does not install.
     code_path = Path(__file__)
     builder_config: DrawnFacesConfig

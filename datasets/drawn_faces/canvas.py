@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -28,6 +27,7 @@ class Canvas:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
         return (self.pixels, self.pixels)
 
     def points(self, curve: Array) -> list[tuple[float, float]]:
@@ -66,7 +66,7 @@ class Canvas:
     def fill(
         self,
         image: Image.Image,
-        colour: Sequence[float],
+        colour: Array,
         *polygons: Array,
         blur: float = 0.0,
         opacity: float = 1.0,
@@ -79,7 +79,7 @@ class Canvas:
     def stroke(
         self,
         image: Image.Image,
-        colour: Sequence[float],
+        colour: Array,
         curve: Array,
         width: float,
         blur: float = 0.0,
@@ -109,9 +109,9 @@ def _coordinates(pixels: int, per_unit: float, step: int) -> Array:
     return values
 
 
-def as_colour(colour: Sequence[float]) -> tuple[int, ...]:
+def as_colour(colour: Array) -> tuple[int, ...]:
     """A colour in [0, 1] as Pillow's bytes."""
-    return tuple(int(min(255, max(0, round(255 * part)))) for part in colour)
+    return tuple(min(255, max(0, round(255.0 * part))) for part in colour.tolist())
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, count: int = 24) -> Array:

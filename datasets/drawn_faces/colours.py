@@ -22,6 +22,8 @@ _GREY_HAIR = np.array([0.76, 0.75, 0.73])
 
 @dataclass(frozen=True)
 class Palette:
+    """The colours of one person's parts, without light."""
+
     skin: Colour
     shadow: Colour  # skin in a hollow
     dark: Colour  # the deepest folds
@@ -47,6 +49,7 @@ class Palette:
 
 
 def palette(face: FaceParameters) -> Palette:
+    """The colours that follow from the parameters."""
     skin = _ramp(_SKIN, face.skin_tone)
     hair = _ramp(_HAIR, face.hair_lightness)
     hair = hair + (_GREY_HAIR - hair) * 0.85 * face.hair_greyness

@@ -71,7 +71,9 @@ def paint_hair(
     """Paint the hair into `reflectance` (in place) and return its mask, float32 `[P, P]`."""
     small, corner = canvas.mask(hair_polygon(face, geometry), blur=0.022)
     mask = np.zeros(canvas.shape, np.float32)
-    mask[corner[1] : corner[1] + small.height, corner[0] : corner[0] + small.width] = small
+    mask[corner[1] : corner[1] + small.height, corner[0] : corner[0] + small.width] = np.asarray(
+        small
+    )
     mask *= 1.0 / 255.0
     x, y = canvas.coordinates(2)[None, :], canvas.coordinates(2)[:, None]
     texture = resize(_strands(face, geometry, x, y, strands), canvas.shape)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def draw_many(
     Args:
         first_seed: seed of the first face; face `i` has label `label_of(i)`.
         count: how many.
-        size, channels: as in `draw_face`.
+        size: height and width in pixels; see `draw_face`.
+        channels: 1 (grey) or 3 (RGB).
         processes: how many to use; by default one per available core. 1 draws in this process.
 
     Yields:
@@ -67,18 +69,20 @@ def _from_workers(
         **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")},
     }
     size_bytes = size * size * channels
-    errors = [tempfile.TemporaryFile() for _ in range(processes)]
-    workers = []
-    try:
+    with ExitStack() as stack:
+        workers, errors = [], []
         for part in range(processes):
             numbers = (first_seed, part, count, processes, size, channels)
-            command = [sys.executable, "-m", "datasets.drawn_faces.worker", *map(str, numbers)]
-            workers.append(
-                subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                    stderr=errors[part], env=environment,
-                )
-            )  # fmt: skip
+            errors.append(stack.enter_context(tempfile.TemporaryFile()))
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "datasets.drawn_faces.worker", *map(str, numbers)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors[part],
+                env=environment,
+            )
+            workers.append(stack.enter_context(worker))
+            stack.callback(worker.terminate)  # runs before the context waits for its end
         for index in range(count):
             part = index % processes
             stream = workers[part].stdout
@@ -91,11 +95,3 @@ def _from_workers(
                     f"a process that draws faces ended early (exit code {code}): {message}"
                 )
             yield np.frombuffer(data, np.uint8).reshape(size, size, channels)
-    finally:
-        for worker in workers:
-            if worker.stdout:
-                worker.stdout.close()
-            worker.terminate()
-            worker.wait()
-        for error in errors:
-            error.close()

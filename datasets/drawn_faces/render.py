@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from datasets.drawn_faces import features, geometry, hair, shading
+from datasets.drawn_faces import eyes, geometry, hair, mouth, shading
 from datasets.drawn_faces.backdrop import backdrop
-from datasets.drawn_faces.canvas import Array, Canvas, as_colour, resize, supersampling
+from datasets.drawn_faces.canvas import Array, Canvas, as_colour, resize, smooth, supersampling
 from datasets.drawn_faces.colours import palette
-from datasets.drawn_faces.parameters import (
+from datasets.drawn_faces.parameters import ActionUnits, FaceParameters
+from datasets.drawn_faces.sampling import (
     TEXTURE_STREAM,
-    ActionUnits,
-    FaceParameters,
     random_stream,
     sample_expression,
     sample_person,
@@ -94,13 +93,13 @@ def _head(
     image = Image.new("RGB", canvas.shape, as_colour(colours.skin))
     grain = Image.fromarray(np.clip(205 + 42 * fine, 0, 255).astype(np.uint8))
     grain = grain.resize(canvas.shape, Image.Resampling.BILINEAR)
-    features.paint_blush(image, face, shape, colours, canvas)
+    mouth.paint_blush(image, face, shape, colours, canvas)
     hair.paint_beard(image, face, shape, colours, canvas, grain)
-    features.paint_nose(image, shape, colours, canvas)
-    features.paint_mouth(image, face, units, shape, colours, canvas)
-    features.paint_eyes(image, face, shape, colours, canvas)
-    features.paint_brows(image, face, shape, colours, canvas)
-    features.paint_glasses(image, face, shape, colours, canvas)
+    mouth.paint_nose(image, shape, colours, canvas)
+    mouth.paint_mouth(image, face, units, shape, colours, canvas)
+    eyes.paint_eyes(image, face, shape, colours, canvas)
+    eyes.paint_brows(image, face, shape, colours, canvas)
+    eyes.paint_glasses(image, face, shape, colours, canvas)
     flat = image if channels == 3 else image.convert("L")
     reflectance = np.asarray(flat, np.float32).reshape(*canvas.shape, channels) / 255.0
     blotches = resize(0.7 * coarse[:24, :24], canvas.shape) + resize(fine, canvas.shape)
@@ -109,7 +108,7 @@ def _head(
     covered = hair.paint_hair(reflectance, face, shape, colours, canvas, coarse)
     specular = specular * (1.0 - 0.8 * covered)
     # Hair hides the folds of the skin.
-    diffuse += covered * (shading.smooth(diffuse, canvas.length(0.12)) - diffuse)
+    diffuse += covered * (smooth(diffuse, canvas.length(0.12)) - diffuse)
     lit = reflectance * diffuse[..., None] + specular[..., None]
     return lit, np.maximum(hair.head_mask(face, shape, canvas), covered)
 
