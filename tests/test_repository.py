@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,20 @@ def test_imports_point_one_way(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         wrong = {name for name in imported_names(path) if name.split(".")[0] in forbidden}
         assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+
+
+def test_every_import_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {Requirement(text).name for text in project["dependencies"]}
+    checkout = {Requirement(text).name for text in project["optional-dependencies"]["checkout"]}
+    distributions = packages_distributions()
+    for package in MAY_IMPORT:
+        allowed = declared if package == "bplf_tf" else declared | checkout
+        for path in (ROOT / package).rglob("*.py"):
+            tops = {name.split(".")[0] for name in imported_names(path)}
+            for top in tops - set(sys.stdlib_module_names) - set(MAY_IMPORT):
+                sources = {canonicalize_name(name) for name in distributions.get(top, [top])}
+                assert sources & allowed, f"{path.relative_to(ROOT)} imports {top}"
 
 
 def test_bijectors_need_no_keras() -> None:
