@@ -9,7 +9,7 @@ from typing import Any
 EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 NETWORKS = ("3x3_3x3_3x3", "3x3_1x1_3x3")
-NETWORK_DTYPES = ("float32", "float64", "mixed_bfloat16")
+NETWORK_DTYPES = ("float32", "mixed_bfloat16")
 SVD_PROTOCOLS = ("paper", "anneal", "bijector")
 KERNEL_FORMS = ("lu", "dense")
 
@@ -27,8 +27,8 @@ class ModelConfig:
       depth: steps per level K.
       width: channels of the hidden layers of g.
       network: kernel sizes of g, `"3x3_3x3_3x3"` or `"3x3_1x1_3x3"`.
-      network_dtype: arithmetic of g and of the split priors in training, `"float32"` or
-        `"mixed_bfloat16"`; all else stays in `dtype`.
+      network_dtype: arithmetic of g and of the split priors in training: `"mixed_bfloat16"`, or
+        `"float32"` for that of `dtype`, in which all else stays.
       evaluation_network_dtype: the same for everything but training: sampling, likelihoods,
         encoding.
       dtype: `"float32"`, or `"float64"` for numerical tests.
@@ -80,7 +80,8 @@ class ModelConfig:
         shape = self.image_shape
         if len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
             raise ValueError(
-                f"image_shape must be three positive integers (height, width, channels), got {shape}"
+                "image_shape must be three positive integers (height, width, channels), "
+                f"got {shape}"
             )
         if shape[2] not in (1, 3):
             raise ValueError(f"image_shape must have 1 or 3 channels, got {shape[2]} in {shape}")
@@ -140,10 +141,12 @@ class ModelConfig:
         return cls(**values)
 
     def to_json(self) -> str:
+        """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
+        """Inverse of `to_json`."""
         return cls.from_dict(json.loads(text))
 
 

@@ -40,7 +40,7 @@ def condition_vectors(label: Label, classes: Sequence[str], dtype: str) -> np.nd
 
 
 def _indices_of_names(names: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    unknown = sorted(set(names.ravel()) - set(classes))
+    unknown = sorted(set(names.ravel().tolist()) - set(classes))
     if unknown:
         raise ValueError(f"unknown label {unknown[0]!r}; the classes are {', '.join(classes)}")
     return np.vectorize(list(classes).index, otypes=[int])(names)

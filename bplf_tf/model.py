@@ -125,7 +125,7 @@ class BPLF(keras.Model):
           network_dtype: arithmetic of the networks; by default `evaluation_network_dtype`.
           unroll: see `FlowStack`.
         """
-        dtype = _arithmetic(network_dtype or self.config.evaluation_network_dtype)
+        dtype = self._arithmetic(network_dtype or self.config.evaluation_network_dtype)
         levels = []
         for level, steps in enumerate(self.steps):
             parts: list[tfp.bijectors.Bijector] = [
@@ -167,7 +167,7 @@ class BPLF(keras.Model):
         """The K steps of a level, counted from the image; `.step(k)` is an ordinary bijector."""
         if not 0 <= level < self.config.levels:
             raise ValueError(f"level must lie in 0..{self.config.levels - 1}, got {level}")
-        dtype = _arithmetic(self.config.evaluation_network_dtype)
+        dtype = self._arithmetic(self.config.evaluation_network_dtype)
         return self.steps[level].bijector(self._condition(label), dtype)
 
     def _condition(self, label: Label) -> tf.Tensor | None:
@@ -208,6 +208,11 @@ class BPLF(keras.Model):
         if kwargs.get("loss") is not None:
             raise ValueError(f"the loss is bits per dimension; got loss={kwargs['loss']!r}")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles as the saved model was; Keras leaves this to models with their own `compile`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """As `keras.Model.fit`, after the data-dependent start where it has not been made.
@@ -366,7 +371,9 @@ class BPLF(keras.Model):
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n must be a positive integer, got {n!r}")
         if not (np.isfinite(temperature) and temperature >= 0):
-            raise ValueError(f"temperature must be a finite number of at least 0, got {temperature}")
+            raise ValueError(
+                f"temperature must be a finite number of at least 0, got {temperature}"
+            )
         if seed is None:
             seed = int.from_bytes(os.urandom(4), "little", signed=True)
         seeds = np.stack([np.full(n, seed), np.arange(n)], axis=1).astype(np.int32)
@@ -444,12 +451,17 @@ class BPLF(keras.Model):
 
     def locate_nonfinite(self, images: Any, labels: Label = None) -> str | None:
         """Where the first NaN or infinity arises on a batch: a weight or a step; None if nowhere."""
+        for level, steps in enumerate(self.steps):
+            for variable in steps.trainable_variables:
+                finite = np.isfinite(variable.numpy()).reshape(self.config.depth, -1).all(axis=1)
+                if not finite.all():
+                    return f"level {level}, step {np.argmin(finite)}, weight {variable.path}"
         for variable in self.trainable_variables:
             if not np.isfinite(variable.numpy()).all():
                 return f"weight {variable.path}"
         x = dequantise(self._check_images(images), 0.5, self._dtype())
         condition = self._condition(labels) if self._condition_size else None
-        dtype = _arithmetic(self.config.network_dtype)
+        dtype = self._arithmetic(self.config.network_dtype)
         for level, steps in enumerate(self.steps):
             x = Squeeze().inverse(x)
             stack = steps.bijector(condition, dtype)
@@ -524,6 +536,9 @@ class BPLF(keras.Model):
     def _dtype(self) -> tf.DType:
         return tf.as_dtype(self.config.dtype)
 
+    def _arithmetic(self, network_dtype: str) -> tf.DType:
+        return tf.bfloat16 if network_dtype == "mixed_bfloat16" else self._dtype()
+
 
 def load_model(path: str | os.PathLike[str]) -> BPLF:
     """Loads what `BPLF.save` wrote; nothing needs to be imported or named beside it.
@@ -538,10 +553,6 @@ def load_model(path: str | os.PathLike[str]) -> BPLF:
     if not isinstance(model, BPLF):
         raise ValueError(f"{path} holds a {type(model).__name__}, not a BPLF")
     return model
-
-
-def _arithmetic(network_dtype: str) -> tf.DType:
-    return tf.as_dtype(network_dtype.removeprefix("mixed_"))
 
 
 def _unpack(data: Any) -> tuple[tf.Tensor, Any]:

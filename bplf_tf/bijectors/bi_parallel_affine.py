@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
+from tensorflow_probability.python.internal import tensor_util
 
 from bplf_tf.bijectors.base import FlowBijector
 
@@ -38,13 +39,23 @@ class BiParallelAffine(FlowBijector):
           log_scale: `log s1`, broadcastable to `[..., H, W, C // 2]`: `[C // 2]`, or
             `[..., 1, 1, C // 2]` where it depends on a condition.
           shift: `m1`, likewise.
-          g1: function of `x1 [..., H, W, C // 2]` that returns `(log s2, m2)`, each of the shape
-            `[..., H, W, C - C // 2]`.
+          g1: function of `x1 [..., H, W, C // 2]` that returns `(log s2, m2)`, each
+            `[..., H, W, C - C // 2]` or broadcastable to it from three dimensions or more.
           name: name of the bijector.
+
+        Raises:
+          ValueError: if `log_scale` or `shift` is a matrix.
         """
         parameters = dict(locals())
-        self._log_scale = _at_least_3d(log_scale, "log_scale")
-        self._shift = _at_least_3d(shift, "shift")
+        # Variables stay variables, so that the bijector follows them.
+        self._log_scale = tensor_util.convert_nonref_to_tensor(log_scale, name="log_scale")
+        self._shift = tensor_util.convert_nonref_to_tensor(shift, name="shift")
+        for argument, value in (("log_scale", self._log_scale), ("shift", self._shift)):
+            if value.shape.rank == 2:  # [B, C // 2] would be taken for positions
+                raise ValueError(
+                    f"{argument} must have the shape [C // 2] or [..., 1, 1, C // 2], "
+                    f"got {value.shape}"
+                )
         self._g1 = g1
         super().__init__(parameters=parameters, name=name, dtype=self._log_scale.dtype)
 
@@ -55,23 +66,31 @@ class BiParallelAffine(FlowBijector):
 
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x1, x2 = split_channels(y)
+        log_s1, m1 = _at_least_3d(self._log_scale), _at_least_3d(self._shift)
         log_s2, m2 = self._g1(x1)
-        y1 = tf.exp(self._log_scale) * x1 + self._shift
+        y1 = tf.exp(log_s1) * x1 + m1
         y2 = tf.exp(log_s2) * x2 + m2
-        return tf.concat([y1, y2], axis=-1), self._log_det(x1, log_s2)
+        return tf.concat([y1, y2], axis=-1), _log_det(x1, log_s1, x2, log_s2)
 
     def _forward_and_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         y1, y2 = split_channels(x)
-        x1 = (y1 - self._shift) * tf.exp(-self._log_scale)
+        log_s1, m1 = _at_least_3d(self._log_scale), _at_least_3d(self._shift)
+        x1 = (y1 - m1) * tf.exp(-log_s1)
         log_s2, m2 = self._g1(x1)
         x2 = (y2 - m2) * tf.exp(-log_s2)
-        return tf.concat([x1, x2], axis=-1), -self._log_det(x1, log_s2)
+        return tf.concat([x1, x2], axis=-1), -_log_det(x1, log_s1, x2, log_s2)
 
-    def _log_det(self, x1: tf.Tensor, log_s2: tf.Tensor) -> tf.Tensor:
-        # log s1 stands once for all positions that share it.
-        sharing = tf.cast(_positions(x1) // _positions(self._log_scale), x1.dtype)
-        first = sharing * tf.reduce_sum(self._log_scale, axis=[-3, -2, -1])
-        return first + tf.reduce_sum(log_s2, axis=[-3, -2, -1])
+
+def _log_det(x1: tf.Tensor, log_s1: tf.Tensor, x2: tf.Tensor, log_s2: tf.Tensor) -> tf.Tensor:
+    return sum_over_event(log_s1, x1) + sum_over_event(log_s2, x2)
+
+
+def sum_over_event(log_scale: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """`[...]`: the sum over the last three dimensions of `log_scale` broadcast to x's."""
+    total = tf.reduce_sum(log_scale, axis=[-3, -2, -1])
+    # A number that several positions or channels share stands once for each of them.
+    shared = ps.reduce_prod(ps.shape(x)[-3:]) // ps.reduce_prod(ps.shape(log_scale)[-3:])
+    return tf.cast(shared, total.dtype) * total
 
 
 def split_channels(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -83,11 +102,6 @@ def split_channels(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return first, second
 
 
-def _at_least_3d(x: Any, name: str) -> tf.Tensor:
-    x = tf.convert_to_tensor(x, name=name)
+def _at_least_3d(x: Any) -> tf.Tensor:
+    x = tf.convert_to_tensor(x)
     return tf.reshape(x, [1, 1, -1]) if x.shape.rank < 3 else x
-
-
-def _positions(x: tf.Tensor) -> Any:
-    shape = ps.shape(x)
-    return shape[-3] * shape[-2]

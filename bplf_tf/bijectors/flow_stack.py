@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import prefer_static as ps
+from tensorflow_probability.python.internal import tensor_util
 
 from bplf_tf.bijectors.base import FlowBijector
 
@@ -44,7 +45,8 @@ class FlowStack(FlowBijector):
         """
         parameters = dict(locals())
         self._make_step = step
-        self._stacked = tf.nest.map_structure(tf.convert_to_tensor, stacked)
+        # Variables stay variables, so that the bijector follows them.
+        self._stacked = tf.nest.map_structure(tensor_util.convert_nonref_to_tensor, stacked)
         depths = {tensor.shape[0] for tensor in tf.nest.flatten(self._stacked)}
         if len(depths) != 1 or None in depths:
             raise ValueError(
@@ -110,6 +112,7 @@ class FlowStack(FlowBijector):
 
 
 def _unstack(tensor: tf.Tensor) -> tf.TensorArray:
+    tensor = tf.convert_to_tensor(tensor)
     array = tf.TensorArray(
         tensor.dtype, size=tensor.shape[0], element_shape=tensor.shape[1:], clear_after_read=False
     )

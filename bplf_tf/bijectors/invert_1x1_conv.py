@@ -3,7 +3,7 @@
 from typing import Any
 
 import tensorflow as tf
-from tensorflow_probability.python.internal import parameter_properties
+from tensorflow_probability.python.internal import parameter_properties, tensor_util
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from bplf_tf.bijectors.base import FlowBijector
@@ -38,12 +38,12 @@ class Invert1x1Conv(FlowBijector):
           name: name of the bijector.
         """
         parameters = dict(locals())
-        kernel = tf.convert_to_tensor(kernel, name="kernel")
-        self._kernel = kernel
-        self._inverse_kernel = inverse_kernel
-        self._log_abs_det = log_abs_det
+        # Variables stay variables, so that the bijector follows them.
+        self._kernel = tensor_util.convert_nonref_to_tensor(kernel, name="kernel")
+        self._inverse_kernel = tensor_util.convert_nonref_to_tensor(inverse_kernel)
+        self._log_abs_det = tensor_util.convert_nonref_to_tensor(log_abs_det)
         super().__init__(
-            parameters=parameters, name=name, dtype=kernel.dtype, is_constant_jacobian=True
+            parameters=parameters, name=name, dtype=self._kernel.dtype, is_constant_jacobian=True
         )
 
     @classmethod
@@ -57,21 +57,22 @@ class Invert1x1Conv(FlowBijector):
 
     @property
     def kernel(self) -> tf.Tensor:
-        return self._kernel
+        """W, `[..., C, C]`."""
+        return tf.convert_to_tensor(self._kernel)
 
     def _forward_and_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         inverse = self._inverse_kernel
         if inverse is None:
-            inverse = tf.linalg.inv(self._kernel)
+            inverse = tf.linalg.inv(self.kernel)
         return _multiply_channels(x, inverse), -self._log_det(x)
 
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return _multiply_channels(y, self._kernel), self._log_det(y)
+        return _multiply_channels(y, self.kernel), self._log_det(y)
 
     def _log_det(self, x: tf.Tensor) -> tf.Tensor:
         log_abs_det = self._log_abs_det
         if log_abs_det is None:
-            log_abs_det = tf.linalg.slogdet(self._kernel)[1]
+            log_abs_det = tf.linalg.slogdet(self.kernel)[1]
         shape = ps.shape(x)
         return tf.cast(shape[-3] * shape[-2], x.dtype) * log_abs_det
 

@@ -63,6 +63,7 @@ class MultiScale(FlowBijector):
 
     @property
     def levels(self) -> list[tfp.bijectors.Bijector]:
+        """The levels, the first nearest to the image."""
         return self._levels
 
     @property

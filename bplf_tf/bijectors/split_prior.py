@@ -6,7 +6,11 @@ from typing import Any
 import tensorflow as tf
 
 from bplf_tf.bijectors.base import FlowBijector
-from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift, split_channels
+from bplf_tf.bijectors.bi_parallel_affine import (
+    LogScaleAndShift,
+    split_channels,
+    sum_over_event,
+)
 
 
 class SplitPrior(FlowBijector):
@@ -47,10 +51,10 @@ class SplitPrior(FlowBijector):
         keep, z = split_channels(x)
         log_scale, mean = self._prior(keep)
         leave = mean + tf.exp(log_scale) * z
-        return tf.concat([keep, leave], axis=-1), tf.reduce_sum(log_scale, axis=[-3, -2, -1])
+        return tf.concat([keep, leave], axis=-1), sum_over_event(log_scale, z)
 
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         keep, leave = split_channels(y)
         log_scale, mean = self._prior(keep)
         z = (leave - mean) * tf.exp(-log_scale)
-        return tf.concat([keep, z], axis=-1), -tf.reduce_sum(log_scale, axis=[-3, -2, -1])
+        return tf.concat([keep, z], axis=-1), -sum_over_event(log_scale, z)

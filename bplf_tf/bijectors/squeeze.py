@@ -47,6 +47,7 @@ class Squeeze(tfp.bijectors.Bijector):
 
     @property
     def factor(self) -> int:
+        """Side of a block."""
         return self._factor
 
     def _forward(self, x: tf.Tensor) -> tf.Tensor:

@@ -85,7 +85,9 @@ class ConvNetwork(keras.layers.Layer):
         slices = {}
         for i in range(self.hidden_layers + 1):
             strength = 3.0 if i == self.hidden_layers else 1.0
-            gain = tf.exp(strength * self._value(f"gain_{i}"))[:, tf.newaxis, tf.newaxis, tf.newaxis]
+            gain = tf.exp(strength * self._value(f"gain_{i}"))[
+                :, tf.newaxis, tf.newaxis, tf.newaxis
+            ]
             slices[f"kernel_{i}"] = tf.cast(self._value(f"kernel_{i}") * gain, dtype)
         for i in range(self.hidden_layers):
             slices[f"bias_{i}"] = tf.cast(self._value(f"bias_{i}"), dtype)
@@ -102,7 +104,9 @@ class ConvNetwork(keras.layers.Layer):
         """One network: `[..., H, W, in_channels] -> [..., H, W, out_channels]`, dtype of `x`."""
         hidden = tf.cast(x, slices["kernel_0"].dtype)
         for i in range(self.hidden_layers):
-            hidden = tf.nn.relu(add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"]))
+            hidden = tf.nn.relu(
+                add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
+            )
         return tf.cast(convolve(hidden, slices[f"kernel_{self.hidden_layers}"]), x.dtype)
 
     def normalised(self, slices: Slices, x: tf.Tensor) -> dict[str, tf.Tensor]:
