@@ -107,10 +107,12 @@ class BPLF(keras.Model):
         return cls(preset_config(name, size, image_shape=image_shape, **changes))
 
     def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs, as plain values."""
         return {"config": self.config.to_dict(), "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BPLF:
+        """A new model of the same configuration."""
         return cls(ModelConfig.from_dict(config["config"]), name=config["name"])
 
     # The distribution
@@ -262,6 +264,7 @@ class BPLF(keras.Model):
         self._initialized.assign(1)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One step on (images, labels); raises before any weight changes if it is not finite."""
         images, labels = _unpack(data)
         step = self.optimizer.iterations
         images = svd.training_images(images, self.config, step)
@@ -282,6 +285,7 @@ class BPLF(keras.Model):
         return {"loss": mean, "bits_per_dim": mean}
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """Bits per dimension of untouched images, and of truncated ones where SVD is in use."""
         images, labels = _unpack(data)
         condition = self._graph_condition(labels)
         self._bits_tracker.update_state(self._bits(images, condition))
@@ -319,11 +323,11 @@ class BPLF(keras.Model):
         images = self._check_images(images)
         if not isinstance(draws, int) or draws < 1:
             raise ValueError(f"draws must be a positive integer, got {draws!r}")
-        total = 0.0
-        for draw in range(draws):
-            keys = tf.constant([seed, draw], tf.int32)
-            total = total + self._in_batches("log_prob", self._log_prob, images, label, keys)
-        return total / draws
+        values = [
+            self._in_batches("log_prob", self._log_prob, images, label, tf.constant([seed, draw]))
+            for draw in range(draws)
+        ]
+        return np.mean(values, axis=0)
 
     def bits_per_dim(
         self, images: Any, label: Label = None, seed: int = 0, draws: int = 1
@@ -425,9 +429,11 @@ class BPLF(keras.Model):
             raise ValueError(f"strength must be a finite number, got {strength}")
         if not self._condition_size:
             raise ValueError("an unconditional model has no labels to transfer between")
-        from_source, to_target = self._condition(source), self._condition(target)
+        classes, dtype = self.config.classes, self.config.dtype
+        from_source = np.asarray(condition_vectors(source, classes, dtype))
+        to_target = np.asarray(condition_vectors(target, classes, dtype))
         mixture = (1 - strength) * from_source + strength * to_target
-        return self.decode(self.encode(images, from_source.numpy()), mixture.numpy())
+        return self.decode(self.encode(images, from_source), mixture)
 
     def inverse_error(self, images: Any, label: Label = None) -> float:
         """Largest `|x - forward(inverse(x))|` as a fraction of the pixel range."""
@@ -450,7 +456,7 @@ class BPLF(keras.Model):
     # Checks
 
     def locate_nonfinite(self, images: Any, labels: Label = None) -> str | None:
-        """Where the first NaN or infinity arises on a batch: a weight or a step; None if nowhere."""
+        """Where the first NaN or infinity arises on a batch: a weight or a step, or None."""
         for level, steps in enumerate(self.steps):
             for variable in steps.trainable_variables:
                 finite = np.isfinite(variable.numpy()).reshape(self.config.depth, -1).all(axis=1)
@@ -499,8 +505,8 @@ class BPLF(keras.Model):
         expected = tf.TensorShape([None, *self.config.image_shape])
         if images.dtype != tf.uint8 or not expected.is_compatible_with(images.shape):
             raise ValueError(
-                f"the data set must yield uint8 images of shape {expected}, got {images.dtype.name} "
-                f"{images.shape}"
+                f"the data set must yield uint8 images of shape {expected}, "
+                f"got {images.dtype.name} {images.shape}"
             )
         if self._condition_size and not isinstance(spec, tuple | list):
             raise ValueError("a conditional model needs a data set of (images, labels), got images")

@@ -1,7 +1,8 @@
 """The protocols by which truncated singular values enter training and evaluation.
 
 Truncation makes images easier: its bits per dimension belong to another data set. It touches
-training images and `bits_per_dim_truncated` only; likelihoods, encoding and sampling never truncate.
+training images and `bits_per_dim_truncated` only; likelihoods, encoding and sampling never
+truncate.
 
 * `"paper"`: every training image is truncated to `rank` before dequantisation.
 * `"anneal"`: the same, but the rank grows linearly to full during `svd_anneal_steps`, so that the

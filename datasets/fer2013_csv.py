@@ -102,9 +102,13 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
                         f"got {len(row)}"
                     )
                 yield reader.line_num, (row[emotion], row[pixels], row[usage])
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise ValueError(
-                f"{path}, line {reader.line_num + 1}: not readable as csv: {error}"
+                f"{path}, line {reader.line_num}: not readable as csv: {error}"
+            ) from error
+        except UnicodeDecodeError as error:  # read in blocks, so the line is not known exactly
+            raise ValueError(
+                f"{path}, after line {reader.line_num}: not UTF-8 text: {error}"
             ) from error
 
 

@@ -73,8 +73,10 @@ def read(
     if data_path is None:
         raise ValueError("the data set 'folder' needs --data_path, a folder with class/*.png")
     root = Path(data_path)
+    if not root.exists():
+        raise FileNotFoundError(f"{root} does not exist; looked for a folder with class/*.png")
     if not root.is_dir():
-        raise FileNotFoundError(f"{root} is not there; looked for a folder with class/*.png")
+        raise ValueError(f"{root} is a file; needed is a folder with class/*.png")
 
     classes, files, split_rule = _files_of_split(root, split)
     if not files:
@@ -210,14 +212,7 @@ def _decode(path: Path, image_size: tuple[int, int] | None) -> np.ndarray:
         if image_size is not None:
             picture = resize_picture(picture, image_size)
         return np.asarray(picture)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+    except Exception as error:  # Pillow's file plugins let errors of many kinds through
         raise ValueError(f"cannot read the image {path}: {error}") from error
 
 

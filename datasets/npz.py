@@ -78,6 +78,10 @@ def _check(
             f"{path}: images must be uint8 [N, H, W] or [N, H, W, C]; "
             f"got {images.dtype} {list(images.shape)}"
         )
+    if len(images) != len(labels):
+        raise ValueError(
+            f"{path}: images and labels must be equally many; got {len(images)} and {len(labels)}"
+        )
     if labels.dtype.kind not in "iu":
         raise ValueError(f"{path}: labels must be whole numbers; got {labels.dtype}")
     names = list(classes) if class_names is None else [str(name) for name in class_names]
@@ -90,4 +94,4 @@ def _check(
     if wrong.size:
         raise ValueError(f"{path}: labels must be 0 to {len(names) - 1}; got {wrong[0]}")
     order = np.array([classes.index(name) for name in names], np.int32)
-    return images.reshape(*images.shape[:3], -1), order[labels]
+    return images if images.ndim == 4 else images[..., np.newaxis], order[labels]

@@ -217,21 +217,21 @@ class ModelFile(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Draws samples of every label after each epoch, beside real images.
+    """Draws samples of every label after each epoch, beside images of the data.
 
     Every epoch and every label uses the same seed: pictures of different epochs show the training,
     and the faces of one column differ only by the label.
 
     Args:
       path: from the epoch's number, counted from 1, to the path of its PNG.
-      images: real images, uint8 `[N, H, W, C]`.
+      images: images to show, uint8 `[N, H, W, C]`.
       labels: their labels, int `[N]`.
       samples_per_label: columns of samples; an unconditional model draws as many rows as columns.
       temperature: of the samples.
       seed: of the samples.
     """
 
-    _REAL = 4
+    _SHOWN = 4
 
     def __init__(
         self,
@@ -254,14 +254,14 @@ class SampleGrid(keras.callbacks.Callback):
         """Draws the picture."""
         with averaged_weights(self.model):
             rows = self._labelled_rows() if self.model.config.classes else self._plain_rows()
-        headings = (f"samples, temperature {self._temperature:g}", "real")
+        headings = (f"samples, temperature {self._temperature:g}", "from the data")
         save_png(image_grid(rows, headings), self._path(epoch + 1))
 
     def _labelled_rows(self) -> list[tuple[str, list[np.ndarray]]]:
         rows = []
         for label, name in enumerate(self.model.config.classes):
-            real = self._images[self._labels == label][: self._REAL]
-            rows.append((name, [self._sample(label, self._n), real]))
+            shown = self._images[self._labels == label][: self._SHOWN]
+            rows.append((name, [self._sample(label, self._n), shown]))
         return rows
 
     def _plain_rows(self) -> list[tuple[str, list[np.ndarray]]]:
@@ -271,7 +271,7 @@ class SampleGrid(keras.callbacks.Callback):
                 "",
                 [
                     samples[row * self._n : (row + 1) * self._n],
-                    self._images[row * self._REAL : (row + 1) * self._REAL],
+                    self._images[row * self._SHOWN : (row + 1) * self._SHOWN],
                 ],
             )
             for row in range(self._n)

@@ -142,6 +142,7 @@ def train(run: Run) -> dict[str, Any]:
             validation_data=evaluation_dataset(validation, settings.batch_size),
             steps_per_epoch=run.steps_per_epoch,
             epochs=_KERAS_EPOCHS,
+            shuffle=False,  # the data set has its own order
             callbacks=[scheduled, *_callbacks(run, watch)],
         )
     except tf.errors.InvalidArgumentError as error:
@@ -158,20 +159,13 @@ _KERAS_EPOCHS = 10**9
 def describe(run: Run, model: BPLF) -> dict[str, Any]:
     """Everything that defines the run, as plain JSON values."""
     return {
-        "command": shlex.join(sys.argv),
+        "command": shlex.join(["python", "-m", "trainers.fit", *sys.argv[1:]]),
         "settings": dataclasses.asdict(run.settings),
         "model": run.config.to_dict(),
         "parameters": model.count_params(),
         "steps_per_epoch": run.steps_per_epoch,
         "total_steps": run.schedule.total_steps,
-        "data": {
-            source.split: {
-                "images": len(source),
-                "class_counts": source.class_counts(),
-                "provenance": source.provenance,
-            }
-            for source in (run.train, run.validation)
-        },
+        "data": {source.split: source.provenance for source in (run.train, run.validation)},
         **environment.describe(),
     }
 

@@ -134,9 +134,14 @@ class FitSettings:
         _choice("validation_split", self.validation_split, ("validation", "test"))
         if self.epochs is None and self.max_steps is None and self.max_minutes is None:
             raise ValueError("say when to stop: --epochs, --max_steps or --max_minutes")
-        # The real image shape comes with the data; one that every level divides shows the rest.
-        side = 2 ** (self.levels or SIZES.get(self.size, {}).get("levels", 3))
-        side *= max(1, math.ceil((self.svd_rank or 1) / side))
+        self._check_model()
+
+    def _check_model(self) -> None:
+        # The real shape comes with the data; without it, take one that fits all that depends on it.
+        side = self.image_size
+        if side is None:
+            step = 2 ** (self.levels or SIZES.get(self.size, {"levels": 1})["levels"])
+            side = step * max(1, math.ceil((self.svd_rank or 1) / step))
         self.model_config(image_shape=(side, side, self.channels or 1), classes=("any",))
 
     def _check_numbers(self) -> None:

@@ -26,7 +26,8 @@ class FlowSteps(keras.layers.Layer):
 
     g0 is a class-conditional ActNorm: `log s1 = log_scale_1 + c * tanh(h @ table / c)` and
     `m1 = shift_1 + h @ table`; g1 is a network of x1 with
-    `log s2 = log_scale_2 + c * tanh(raw / c)` and `m2 = shift_2 + its other output`. All weights are stacked, `[K, ...]`.
+    `log s2 = log_scale_2 + c * tanh(raw / c)` and `m2 = shift_2 + its other output`. All weights
+    are stacked, `[K, ...]`.
     """
 
     def __init__(

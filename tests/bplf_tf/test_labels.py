@@ -17,7 +17,8 @@ def test_one_label(label: object) -> None:
 def test_several_labels(labels: object) -> None:
     vectors = condition_vectors(labels, CLASSES, "float64")
     np.testing.assert_array_equal(vectors, [[0, 0, 1], [1, 0, 0]])
-    assert vectors is not None and vectors.dtype == np.float64
+    assert vectors is not None
+    assert vectors.dtype == np.float64
 
 
 def test_mixtures_pass_as_they_are() -> None:

@@ -441,6 +441,16 @@ def assert_every_variable_matters(
 # --- random parameters ---
 
 
+def random_constants(
+    seed: int, shape: tuple[int, ...], dtype: tf.DType
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A log-scale and a shift, far enough from 0 to tell a wrong sign."""
+    rng = np.random.default_rng(seed)
+    return tf.constant(rng.uniform(0.3, 0.9, size=shape), dtype), tf.constant(
+        rng.normal(size=shape), dtype
+    )
+
+
 def random_network(
     seed: int, inputs: int, outputs: int, dtype: tf.DType, width: int = 3
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
