@@ -1,0 +1,328 @@
+"""`trainers.fit` from settings to run directory, on drawn faces of 16x16 pixels."""
+
+import csv
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import datasets
+from bplf_tf import EMOTIONS, load_model
+from datasets.input import training_dataset
+from trainers import fit
+from trainers.averaging import averaged_weights
+from trainers.callbacks import NonFiniteError
+from trainers.flags import UserError
+from trainers.settings import FitSettings
+
+ROOT = Path(__file__).parents[2]
+TINY = FitSettings(
+    dataset="drawn_faces",
+    image_size=16,
+    limit=30,
+    validation_limit=14,
+    preset="bplf_3x3_1x1",
+    size="tiny",
+    levels=1,
+    depth=1,
+    width=4,
+    batch_size=8,
+    max_steps=6,
+    warmup_steps=2,
+    learning_rate=0.01,
+    samples_per_label=2,
+)
+
+
+def settings(run_dir, **changes):
+    return dataclasses.replace(TINY, run_dir=str(run_dir), **changes)
+
+
+class Observer(keras.callbacks.Callback):
+    """Keeps what the model held at the end of every epoch and of the last step."""
+
+    def __init__(self):
+        super().__init__()
+        self.logs, self.averages = [], []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs.append(dict(logs))
+        with averaged_weights(self.model):
+            self.averages.append(self.model.get_weights())
+
+
+def observed(monkeypatch, *more):
+    observer = Observer()
+    make = fit._callbacks
+    monkeypatch.setattr(fit, "_callbacks", lambda *a: [*make(*a), *more, observer])
+    return observer
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run through the command line's `main`: its directory, and what its callbacks saw."""
+    run_dir = tmp_path_factory.mktemp("runs") / "finished"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        observer = observed(monkeypatch)
+        assert fit.main(settings(run_dir)) == 0
+    return run_dir, observer
+
+
+def test_the_run_directory_is_complete(finished):
+    run_dir, _ = finished
+    files = sorted(str(file.relative_to(run_dir)) for file in run_dir.rglob("*"))
+    assert files == [
+        "config.json",
+        "metrics.csv",
+        "model.keras",
+        "result.json",
+        "samples",
+        "samples/epoch_001.png",
+        "samples/epoch_002.png",
+    ]
+
+
+def test_config_says_everything(finished):
+    run_dir, _ = finished
+    config = json.loads((run_dir / "config.json").read_text())
+    assert config["settings"] == dataclasses.asdict(settings(run_dir))
+    assert config["model"]["image_shape"] == [16, 16, 1]
+    assert config["model"]["classes"] == list(EMOTIONS)
+    assert config["model"]["depth"] == 1
+    assert config["steps_per_epoch"] == 4
+    assert config["total_steps"] == 6
+    assert config["data"]["train"]["images"] == 30
+    assert config["data"]["validation"]["source"] == "drawn_faces"
+    assert config["versions"]["keras"] == keras.__version__
+    assert set(config["versions"]) >= {"python", "tensorflow", "numpy", "tensorflow-probability"}
+    assert config["machine"]["cores"] >= 1
+    assert config["git"] is None or len(config["git"]["commit"]) == 40
+
+
+def test_metrics_hold_a_row_per_epoch(finished):
+    run_dir, observer = finished
+    with (run_dir / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["4", "6"]
+    for row, logs in zip(rows, observer.logs, strict=True):
+        for name in ("bits_per_dim", "val_bits_per_dim", "inverse_error", "learning_rate"):
+            assert float(row[name]) == logs[name]
+        assert float(row["images_per_second"]) > 0
+    assert float(rows[0]["minutes"]) < float(rows[1]["minutes"])
+
+
+def test_the_saved_model_has_the_average_and_the_validated_figure(finished):
+    run_dir, observer = finished
+    model = load_model(run_dir / "model.keras")
+    for got, want in zip(model.get_weights(), observer.averages[-1], strict=True):
+        np.testing.assert_array_equal(got, want)
+    # All 14 validation images were scored after the epoch too, with the same stateless noise.
+    result = json.loads((run_dir / "result.json").read_text())
+    assert result["images"] == 14
+    assert result["bits_per_dim"] == pytest.approx(observer.logs[-1]["val_bits_per_dim"], abs=1e-4)
+    source = datasets.load("drawn_faces", "validation", image_size=16, limit=14)
+    bits = model.bits_per_dim(source.images, source.labels)
+    assert np.mean(bits) == pytest.approx(result["bits_per_dim"], abs=1e-4)
+    assert 0 < result["inverse_error"] < 1e-3
+    assert result["steps"] == 6
+
+
+def test_the_pictures_have_a_row_per_label(finished):
+    run_dir, _ = finished
+    with Image.open(run_dir / "samples" / "epoch_002.png") as picture:
+        assert picture.height > 7 * 90
+        assert picture.width > (2 + 2) * 90
+
+
+def test_a_run_is_not_overwritten_unless_told(finished):
+    run_dir, _ = finished
+    before = {file: file.stat().st_mtime_ns for file in run_dir.rglob("*.*")}
+    with pytest.raises(UserError, match=r"already holds a run.*--overwrite"):
+        fit.main(settings(run_dir))
+    assert {file: file.stat().st_mtime_ns for file in run_dir.rglob("*.*")} == before
+    fit.prepare(settings(run_dir, overwrite=True))
+    assert {file: file.stat().st_mtime_ns for file in run_dir.rglob("*.*")} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "faces"}, "no data set 'faces'; there are"),
+        ({"dataset": "folder", "data_path": "/nowhere"}, "/nowhere"),
+        ({"dataset": "fer2013", "data_path": "/nowhere.csv"}, "/nowhere.csv"),
+        ({"image_size": 20, "levels": 3}, "use levels=2 or fewer"),
+        ({"preset": "glow"}, "the presets are"),
+    ],
+)
+def test_users_mistakes_cost_no_time_and_leave_nothing(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        fit.main(settings(tmp_path / "run", **changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_clock_ends_a_run(tmp_path):
+    run_dir = tmp_path / "run"
+    assert fit.main(settings(run_dir, max_steps=None, max_minutes=1e-4)) == 0
+    result = json.loads((run_dir / "result.json").read_text())
+    assert result["steps"] == 1
+    assert result["minutes"] > 1e-4
+
+
+class Poison(keras.callbacks.Callback):
+    """Puts a NaN into a weight before the given step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == self.step:
+            weight = next(w for w in self.model.trainable_variables if "level_0" in w.path)
+            weight.assign(np.full(weight.shape, np.nan))
+
+
+def test_a_non_finite_loss_stops_the_run_and_says_where(tmp_path, monkeypatch, capsys):
+    observer = observed(monkeypatch, Poison(step=5))
+    run_dir = tmp_path / "run"
+    assert fit.main(settings(run_dir)) == fit.NONFINITE
+    message = capsys.readouterr().err
+    assert "non-finite loss at step 5" in message
+    assert "level_0" in message
+    assert "holds the model of the last finished epoch" in message
+    assert not (run_dir / "result.json").exists()
+    model = load_model(run_dir / "model.keras")
+    for got, want in zip(model.get_weights(), observer.averages[0], strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert len((run_dir / "metrics.csv").read_text().splitlines()) == 2
+
+
+def test_the_batch_of_the_failing_step_is_found_again(tmp_path, monkeypatch):
+    run = fit.prepare(settings(tmp_path / "run", flip=True, seed=3))
+    seen = []
+
+    class Stub:
+        optimizer = SimpleNamespace(iterations=9)
+
+        def locate_nonfinite(self, images, labels):
+            seen.append((images, labels))
+            return "level 1, step 2, affine layer"
+
+    message = fit._explain_nonfinite(run, Stub())
+    assert message == "non-finite loss at step 9; it arises at: level 1, step 2, affine layer"
+    batches = training_dataset(run.train, 8, seed=3, flip=True).as_numpy_iterator()
+    images, labels = [next(batches) for _ in range(10)][9]
+    np.testing.assert_array_equal(seen[0][0], images)
+    np.testing.assert_array_equal(seen[0][1], labels)
+
+
+def test_non_finite_validation_keeps_the_last_good_model(tmp_path, monkeypatch):
+    class PoisonAverage(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                average = self.model.optimizer._model_variables_moving_average[0]
+                average.assign(np.full(average.shape, np.nan))
+
+    observer = observed(monkeypatch, PoisonAverage())
+    run = fit.prepare(settings(tmp_path / "run"))
+    with pytest.raises(NonFiniteError, match="val_bits_per_dim"):
+        fit.train(run)
+    model = load_model(run.directory.model)
+    for got, want in zip(model.get_weights(), observer.averages[0], strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_a_truncating_model_reports_both_figures(tmp_path):
+    run_dir = tmp_path / "run"
+    changes = {"preset": "bplf_3x3_1x1_svd", "network_dtype": "mixed_bfloat16"}
+    assert fit.main(settings(run_dir, max_steps=3, optimizer="adamax", flip=True, **changes)) == 0
+    result = json.loads((run_dir / "result.json").read_text())
+    with (run_dir / "metrics.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    for name in ("bits_per_dim", "bits_per_dim_truncated"):
+        assert result[name] == pytest.approx(float(row[f"val_{name}"]), abs=1e-4)
+    assert result["bits_per_dim"] != result["bits_per_dim_truncated"]
+
+
+def test_a_model_without_labels(tmp_path):
+    run_dir = tmp_path / "run"
+    assert fit.main(settings(run_dir, max_steps=2, conditional=False)) == 0
+    model = load_model(run_dir / "model.keras")
+    assert model.config.classes == ()
+    assert model.sample(n=2, seed=0).shape == (2, 16, 16, 1)
+
+
+def test_drawn_faces_in_place_of_emotionset_are_announced(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BPLF_DATA", raising=False)
+    run = fit.prepare(settings(tmp_path / "run", dataset="emotionset"))
+    fit._print_start(run)
+    shown = capsys.readouterr().out
+    assert "!!!!" in shown
+    assert "Drawn faces instead of emotionset" in shown
+    assert "not figures of real faces" in shown
+
+
+def test_a_subset_is_spread_over_a_sorted_source():
+    from trainers.measure import spread
+
+    source = datasets.load("drawn_faces", "validation", image_size=16, limit=14)
+    some = spread(source, 5)
+    assert len(some) == 5
+    np.testing.assert_array_equal(some.images[[0, -1]], source.images[[0, -1]])
+    assert spread(source, 100) is source
+
+
+def flags_of(chosen):
+    defaults = FitSettings()
+    for field in dataclasses.fields(chosen):
+        value = getattr(chosen, field.name)
+        if value != getattr(defaults, field.name):
+            yield f"--{field.name}={value}"
+
+
+def test_fit_sample_and_evaluate_as_programs(tmp_path):
+    """The whole way as a user goes it: three programs, in a folder of one's own."""
+
+    # This process has set it by importing TensorFlow.
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+
+    def program(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+
+    run_dir = tmp_path / "run"
+    fitted = program("trainers.fit", *flags_of(settings(run_dir, max_steps=2)))
+    assert fitted.returncode == 0, fitted.stderr
+    assert fitted.stderr == ""  # TensorFlow's notices are held back
+    for text in ("bits_per_dim:", "images/s", "inverse error", str(run_dir / "model.keras")):
+        assert text in fitted.stdout
+
+    model = f"--model={run_dir / 'model.keras'}"
+    for label, name in [("all", "all.png"), ("happy", "happy.png"), ("happy", "again.png")]:
+        out = tmp_path / name
+        drawn = program("trainers.sample", model, f"--label={label}", "--n=2", f"--out={out}")
+        assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "happy.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+
+    figures = tmp_path / "figures.json"
+    measured = program(
+        "trainers.evaluate", model, "--dataset=drawn_faces", "--limit=14", "--draws=2",
+        "--network_dtype=mixed_bfloat16", f"--out={figures}",
+    )  # fmt: skip
+    assert measured.returncode == 0, measured.stderr
+    assert "bits/dim" in measured.stdout
+    result = json.loads(figures.read_text())
+    assert result["network_dtype"] == "mixed_bfloat16"
+    assert result["images"] == 14
+    trained = json.loads((run_dir / "result.json").read_text())
+    assert result["bits_per_dim"] == pytest.approx(trained["bits_per_dim"], abs=0.05)
