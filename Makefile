@@ -36,8 +36,8 @@ demo: setup  ## train on drawn faces for a few minutes, then show where the pict
 	printf '\nThree commands to try next:\n'; \
 	printf '  %s\n' \
 	  "$(BIN)/python -m trainers.sample --model=$$run/model.keras --label=happy --n=16 --out=happy.png" \
-	  "$(BIN)/python -m trainers.fit --flagfile=drawn_faces.flags --run_dir=runs/drawn_faces_hour --max_minutes=60" \
-	  "$(BIN)/python -m trainers.fit --flagfile=emotionset.flags --data_path=fer2013.csv --run_dir=runs/fer2013"
+	  "$(BIN)/python -m trainers.sample --model=$$run/model.keras --label=all --n=8 --temperature=1.0 --out=all.png" \
+	  "$(BIN)/python -m trainers.fit --flagfile=drawn_faces.flags --max_minutes=60 --run_dir=$${run}_hour"
 
 test: lint types unit  ## ruff, mypy and every test that is not marked slow
 
