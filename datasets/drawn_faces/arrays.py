@@ -65,6 +65,12 @@ def _prepared(
     directory = None if data_dir is None else os.fspath(data_dir)
     builder = DrawnFaces.for_shape(size, channels, directory)
     builder.download_and_prepare()
+    found = builder.info.splits[split].num_examples
+    if found < count:
+        raise RuntimeError(
+            f"{builder.data_dir} holds {found} faces in {split}, expected {count}; "
+            "remove the directory to draw them again."
+        )
     dataset = builder.as_dataset(
         split=f"{split}[:{count}]",
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
@@ -75,9 +81,4 @@ def _prepared(
     for batch in dataset.batch(500).as_numpy_iterator():
         images[place : place + len(batch["image"])] = batch["image"]
         place += len(batch["image"])
-    if place != count:
-        raise RuntimeError(
-            f"{builder.data_dir} holds {place} faces in {split}, expected {count}; "
-            "remove the directory to draw them again."
-        )
     return images

@@ -99,7 +99,7 @@ def build(face: FaceParameters, units: ActionUnits) -> Geometry:
         brows=(brows[0][0], brows[1][0]),
         brow_y=(brows[0][1], brows[1][1]),
         mouth=mouth,
-        half_width_scale=face.head_width * (1.0 + 0.03 * units.lip_corner_pull),
+        half_width_scale=face.head_width,
         jaw_taper=0.34 - 0.30 * face.jaw_width + 0.06 * units.jaw_drop,
         jaw_exponent=face.jaw_squareness,
     )

@@ -1,4 +1,4 @@
-"""A labelled contact sheet of drawn faces: python -m datasets.drawn_faces.preview --out=faces.png."""
+"""A labelled contact sheet: `python -m datasets.drawn_faces.preview --out=faces.png`."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def contact_sheet(
         first = seed if same_people else seed + row * columns
         faces = [draw_face(first + k, emotion, size, channels) for k in range(columns)]
         rows.append(np.concatenate(faces, axis=1))
-    faces = np.concatenate(rows, axis=0)
-    picture = Image.fromarray(faces[..., 0] if channels == 1 else faces).convert("RGB")
+    pixels = np.concatenate(rows, axis=0)
+    picture = Image.fromarray(pixels[..., 0] if channels == 1 else pixels).convert("RGB")
     picture = picture.resize(
         (picture.width * zoom, picture.height * zoom), Image.Resampling.BICUBIC
     )

@@ -24,7 +24,7 @@ def light(
     x, y = canvas.coordinates(_STEP)[None, :], canvas.coordinates(_STEP)[:, None]
     relief = _head(geometry, x, y) + _blobs(face, units, geometry, x[0], y[:, 0])
     folds = _folds(face, units, geometry, canvas)
-    relief = relief - 0.045 * folds
+    relief = relief - 0.055 * folds
     spacing = _STEP / canvas.per_unit
     slope_x, slope_y = _gradient(relief, spacing)
     norm = 1.0 / np.sqrt(1.0 + slope_x**2 + slope_y**2)
@@ -151,7 +151,7 @@ def _folds(face: FaceParameters, units: ActionUnits, geometry: Geometry, canvas:
         bulge = np.array([side * (0.045 + 0.035 * units.lip_corner_pull), -0.015])
         t = np.linspace(0.0, 1.0, 9)[:, None]
         curve = start * (1 - t) + end * t + bulge * 4 * t * (1 - t)
-        fold(curve, 0.028, 0.08 + 0.32 * age + 0.42 * units.lip_corner_pull
+        fold(curve, 0.028, 0.08 + 0.50 * age + 0.42 * units.lip_corner_pull
              + 0.42 * units.upper_lip_raise + 0.25 * units.nose_wrinkle
              + 0.25 * units.teeth_bare + 0.2 * units.lip_stretch)  # fmt: skip
         fold(eye.bag, 0.020, 0.45 * face.eye_bags * (0.4 + 0.6 * age) + 0.30 * units.cheek_raise
@@ -160,11 +160,11 @@ def _folds(face: FaceParameters, units: ActionUnits, geometry: Geometry, canvas:
         outer = eye.upper[-1 if side > 0 else 0]
         for rise in (-0.05, 0.0, 0.05):
             ray = np.array([outer + (side * 0.03, rise * 0.4), outer + (side * 0.13, rise * 1.7)])
-            fold(ray, 0.014, units.cheek_raise * (0.45 + 0.4 * age) + 0.15 * age)
+            fold(ray, 0.014, units.cheek_raise * (0.45 + 0.4 * age) + 0.30 * age)
         # Frown lines, and wrinkles on the bridge of the nose.
         frown = np.array([[side * 0.035, -0.115], [side * 0.045, -0.045], [side * 0.035, 0.02]])
         depth = 0.9 * units.brow_lower * (1.0 - 0.3 * units.inner_brow_raise)
-        fold(frown + (0.0, face.eye_height), 0.022, depth + 0.15 * age)
+        fold(frown + (0.0, face.eye_height), 0.022, depth + 0.25 * age)
         for rise in (0.02, 0.06, 0.10):
             wrinkle = np.array([[side * 0.005, rise + 0.015], [side * 0.085, rise - 0.012]])
             fold(wrinkle + (0.0, face.eye_height), 0.016, 0.8 * units.nose_wrinkle)
@@ -178,7 +178,7 @@ def _folds(face: FaceParameters, units: ActionUnits, geometry: Geometry, canvas:
     for row in range(3):
         xs = np.linspace(-reach, reach, 9)
         ys = top - 0.075 * row - 0.02 * np.cos(4.0 * xs) + 0.012 * np.cos(9.0 * xs)
-        fold(np.stack([xs, ys], axis=1), 0.018, 0.55 * raised * (0.5 + 0.5 * age) + 0.22 * age)
+        fold(np.stack([xs, ys], axis=1), 0.018, 0.55 * raised * (0.5 + 0.5 * age) + 0.38 * age)
     soft = image.filter(ImageFilter.GaussianBlur(0.010 * canvas.per_unit / _STEP + 0.4))
     return np.asarray(soft, dtype=np.float32) / 255.0
 
