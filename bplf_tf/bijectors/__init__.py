@@ -7,6 +7,7 @@ from bplf_tf.bijectors.bi_parallel_affine import BiParallelAffine
 from bplf_tf.bijectors.flow_stack import FlowStack
 from bplf_tf.bijectors.invert_1x1_conv import (
     Invert1x1Conv,
+    kernel_log_abs_det,
     lu_inverse,
     lu_kernel,
     lu_log_abs_det,
@@ -24,6 +25,7 @@ __all__ = [
     "SVDTruncate",
     "SplitPrior",
     "Squeeze",
+    "kernel_log_abs_det",
     "lu_inverse",
     "lu_kernel",
     "lu_log_abs_det",

@@ -72,7 +72,7 @@ class Invert1x1Conv(FlowBijector):
     def _log_det(self, x: tf.Tensor) -> tf.Tensor:
         log_abs_det = self._log_abs_det
         if log_abs_det is None:
-            log_abs_det = tf.linalg.slogdet(self.kernel)[1]
+            log_abs_det = kernel_log_abs_det(self.kernel)
         shape = ps.shape(x)
         return tf.cast(shape[-3] * shape[-2], x.dtype) * log_abs_det
 
@@ -88,6 +88,12 @@ def _multiply_channels(x: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
         return tf.matmul(x, matrix[..., tf.newaxis, :, :])
     flat = tf.matmul(tf.reshape(x, [-1, ps.shape(x)[-1]]), matrix)
     return tf.ensure_shape(tf.reshape(flat, ps.shape(x)), x.shape)
+
+
+def kernel_log_abs_det(kernel: tf.Tensor) -> tf.Tensor:
+    """`log|det W|` of any `kernel [..., C, C]`, `[...]`; XLA has no `tf.linalg.slogdet`."""
+    _, upper = tf.linalg.qr(kernel)
+    return tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(upper))), axis=-1)
 
 
 def lu_kernel(lu: tf.Tensor, sign: tf.Tensor, permutation: tf.Tensor) -> tf.Tensor:

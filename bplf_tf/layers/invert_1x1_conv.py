@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bplf_tf.bijectors import lu_inverse, lu_kernel, lu_log_abs_det
+from bplf_tf.bijectors import kernel_log_abs_det, lu_inverse, lu_kernel, lu_log_abs_det
 
 
 class Invert1x1ConvWeights(keras.layers.Layer):
@@ -41,7 +41,7 @@ class Invert1x1ConvWeights(keras.layers.Layer):
             return {
                 "kernel": kernel,
                 "inverse_kernel": tf.linalg.inv(kernel),
-                "log_abs_det": tf.linalg.slogdet(kernel)[1],
+                "log_abs_det": kernel_log_abs_det(kernel),
             }
         lu = tf.convert_to_tensor(self.lu.value)
         sign, permutation = self.sign.value, self.permutation.value
