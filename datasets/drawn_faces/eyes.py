@@ -22,7 +22,7 @@ def paint_eyes(
     for eye in geometry.eyes:
         canvas.fill(
             image, palette.shadow, ellipse(*eye.centre, face.eye_width * 1.12, 0.085),
-            blur=0.030, opacity=0.22 + 1.2 * (face.eye_depth - 0.05),
+            blur=0.030, opacity=0.30 + 1.5 * (face.eye_depth - 0.05),
         )  # fmt: skip
         canvas.stroke(image, palette.shadow, eye.bag, 0.018, 0.010, 0.25 + 0.45 * face.eye_bags)
         _paint_eyeball(image, face, eye, palette, canvas)
@@ -90,7 +90,12 @@ def paint_glasses(
     for side in SIDES:
         x = side * (face.eye_spacing + 0.01)
         lens = np.stack([x + size * across, y + 0.78 * size * down], axis=1)
-        canvas.fill(image, palette.glass, lens, opacity=0.10 * face.glasses)
+        canvas.fill(image, palette.glass, lens, opacity=0.08 * face.glasses)
+        # A window mirrored in the lens, on the side of the light.
+        glint_x = x + 0.45 * size * np.sign(face.light_azimuth)
+        glint = np.array([[-0.10, -0.05], [0.05, -0.07], [0.0, 0.05], [-0.13, 0.06]])
+        glint = glint * size * 2.2 + (glint_x, y - 0.30 * size)
+        canvas.fill(image, palette.glass, glint, blur=0.018, opacity=0.45 * face.glasses)
         canvas.stroke(image, palette.frame, lens, 0.026, 0.004, 0.85 * face.glasses)
         edge = side * (face.eye_spacing + 0.01 + size)
         temple = np.array([[edge, y - 0.05], [side * 0.74, y - 0.08]])

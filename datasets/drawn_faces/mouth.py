@@ -93,7 +93,10 @@ def _paint_inside(
         polygon(mouth.inner_upper, upper, as_colour(palette.teeth))
         polygon(lower, mouth.inner_lower, as_colour(palette.teeth))
     else:
-        upper = np.minimum(mouth.inner_upper + (0.0, length), mouth.inner_lower)
+        # Towards the corners the lip covers them.
+        across = mouth.inner_upper[:, :1] / mouth.half_width
+        hang = length * (1.0 - np.abs(across) ** 3) * (0.0, 1.0)
+        upper = np.minimum(mouth.inner_upper + hang, mouth.inner_lower)
         polygon(mouth.inner_upper, upper, as_colour(palette.teeth))
         if units.lip_stretch > 0.2:
             lower = np.maximum(mouth.inner_lower - (0.0, 0.028), mouth.inner_upper)

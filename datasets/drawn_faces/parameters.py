@@ -70,7 +70,7 @@ class FaceParameters:
     # Skin and hair
     skin_tone: float = _range(0.0, 1.0, "0: very light, 1: very dark")
     skin_redness: float = _range(0.0, 1.0, "blush of cheeks, nose and ears (tells in colour)")
-    skin_roughness: float = _range(0.010, 0.045, "standard deviation of the skin's texture")
+    skin_roughness: float = _range(0.012, 0.055, "standard deviation of the skin's texture")
     skin_shine: float = _range(0.0, 0.22, "strength of specular light")
     wrinkles: float = _range(0.0, 1.0, "depth of folds: age")
     hair_lightness: float = _range(0.0, 1.0, "0: black, 1: blond")
@@ -86,7 +86,7 @@ class FaceParameters:
     stubble: float = _range(0.0, 1.0, "darkness of a shaven beard")
     # Glasses and clothes
     glasses: float = _range(0.0, 1.0, "opacity of glasses; 0: none")
-    glasses_size: float = _range(0.17, 0.225, "half-width of a lens")
+    glasses_size: float = _range(0.18, 0.255, "half-width of a lens")
     glasses_roundness: float = _range(0.0, 1.0, "0: square lenses, 1: round")
     clothes_lightness: float = _range(0.08, 0.85, "reflectance of the clothes")
     neck_width: float = _range(0.30, 0.46, "half-width of the neck")

@@ -106,6 +106,8 @@ def _head(
     reflectance *= (1.0 + face.skin_roughness * blotches)[..., None]
     diffuse, specular = shading.light(face, units, shape, canvas)
     covered = hair.paint_hair(reflectance, face, shape, colours, canvas, coarse)
+    # The hair's shadow on the skin beside it.
+    diffuse *= 1.0 - 0.55 * smooth(covered, canvas.length(0.10)) * (1.0 - covered)
     specular = specular * (1.0 - 0.8 * covered)
     # Hair hides the folds of the skin.
     diffuse += covered * (smooth(diffuse, canvas.length(0.12)) - diffuse)

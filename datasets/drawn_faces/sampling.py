@@ -112,7 +112,7 @@ def sample_person(seed: int) -> FaceParameters:
         values["upper_lip"] *= 1.15
         values["lip_darkness"] = min(0.50, values["lip_darkness"] * 1.2)
         values["beard"] = values["moustache"] = values["stubble"] = 0.0
-    values["glasses"] = 0.55 + 0.45 * u["glasses_opacity"] if u["glasses"] < 0.14 else 0.0
+    values["glasses"] = 0.65 + 0.35 * u["glasses_opacity"] if u["glasses"] < 0.14 else 0.0
     values["skin_tone"] = u["skin"] ** 1.5
     values["wrinkles"] = u["age"] ** 1.5
     values["hair_greyness"] = max(0.0, (u["age"] - 0.72) / 0.28) * u["grey"]

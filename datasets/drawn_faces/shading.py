@@ -37,6 +37,7 @@ def light(
     total = face.light_fill * sky * occlusion + face.light_strength * diffuse * (
         0.45 + 0.55 * occlusion
     )
+    total = total * (1.0 - _cast_shadow(face, geometry, towards, x, y))
     # Blinn-Phong: halfway between the light and the camera.
     halfway = towards + np.array([0.0, 0.0, 1.0])
     halfway /= np.linalg.norm(halfway)
@@ -181,6 +182,22 @@ def _folds(face: FaceParameters, units: ActionUnits, geometry: Geometry, canvas:
         fold(np.stack([xs, ys], axis=1), 0.018, 0.55 * raised * (0.5 + 0.5 * age) + 0.38 * age)
     soft = image.filter(ImageFilter.GaussianBlur(0.010 * canvas.per_unit / _STEP + 0.4))
     return np.asarray(soft, dtype=np.float32) / 255.0
+
+
+def _cast_shadow(
+    face: FaceParameters, geometry: Geometry, towards: Array, x: Array, y: Array
+) -> Array:
+    """The nose's shadow on the cheek away from the key light, and under the nose."""
+    side, tip_y = -float(towards[0]), geometry.nose_tip_y
+    reach = face.nose_height / 0.17
+    beside = np.exp(-0.5 * ((x - 0.16 * side) / 0.055) ** 2) * np.exp(
+        -0.5 * ((y - tip_y + 0.09) / 0.10) ** 2
+    )
+    below = np.exp(-0.5 * ((x - 0.10 * side) / 0.085) ** 2) * np.exp(
+        -0.5 * ((y - tip_y - 0.10) / 0.035) ** 2
+    )
+    share = face.light_strength / (face.light_strength + face.light_fill)
+    return share * reach * (0.55 * abs(side) * beside - 0.30 * float(towards[1]) * below)
 
 
 def _gradient(relief: Array, spacing: float) -> tuple[Array, Array]:
