@@ -54,18 +54,23 @@ class ScheduledRun(keras.callbacks.Callback):
     Args:
       schedule: learning rate and end as functions of steps and minutes.
       minutes: time gone by, such as `Stopwatch().minutes`.
+
+    Attributes:
+      step: number of the step that began last, from 0.
+      last_step_minutes: when the last step ended.
     """
 
     def __init__(self, schedule: Schedule, minutes: Callable[[], float]) -> None:
         super().__init__()
         self._schedule = schedule
         self._minutes = minutes
+        self.step = 0
         self.last_step_minutes = 0.0
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Sets the learning rate."""
-        step = int(self.model.optimizer.iterations)
-        self._rate = self._schedule.learning_rate(step, self._minutes())
+        self.step = int(self.model.optimizer.iterations)
+        self._rate = self._schedule.learning_rate(self.step, self._minutes())
         self.model.optimizer.learning_rate.assign(self._rate)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:

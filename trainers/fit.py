@@ -148,7 +148,7 @@ def train(run: Run) -> dict[str, Any]:
     except tf.errors.InvalidArgumentError as error:
         if "non-finite loss" not in str(error):
             raise
-        raise NonFiniteError(_explain_nonfinite(run, model)) from error
+        raise NonFiniteError(_explain_nonfinite(run, model, scheduled.step)) from error
     return _finish(run, model, scheduled.last_step_minutes)
 
 
@@ -239,12 +239,11 @@ def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
     return result
 
 
-def _explain_nonfinite(run: Run, model: BPLF) -> str:
+def _explain_nonfinite(run: Run, model: BPLF, step: int) -> str:
     """Finds where a non-finite loss arose, on the very batch of the step that met it."""
     from datasets.input import training_dataset
 
     settings = run.settings
-    step = int(model.optimizer.iterations)  # unchanged: the step stopped before its update
     dataset = training_dataset(
         run.train, settings.batch_size, settings.seed, start_step=step, flip=settings.flip
     )
