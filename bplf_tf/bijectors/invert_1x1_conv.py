@@ -32,15 +32,19 @@ class Invert1x1Conv(FlowBijector):
 
         Args:
           kernel: W, `[C, C]` or `[..., C, C]` with leading batch dimensions.
-          inverse_kernel: W^-1 where it is known, as from `lu_inverse`; else it is computed
-            when `forward` is called.
+          inverse_kernel: W^-1, or a function that returns it (as by `lu_inverse`), called in the
+            forward direction only; by default `tf.linalg.inv(kernel)`.
           log_abs_det: `log|det W|` where it is known, `[]` or `[...]`; else computed.
           name: name of the bijector.
         """
         parameters = dict(locals())
         # Variables stay variables, so that the bijector follows them.
         self._kernel = tensor_util.convert_nonref_to_tensor(kernel, name="kernel")
-        self._inverse_kernel = tensor_util.convert_nonref_to_tensor(inverse_kernel)
+        self._inverse_kernel = (
+            inverse_kernel
+            if callable(inverse_kernel)
+            else tensor_util.convert_nonref_to_tensor(inverse_kernel)
+        )
         self._log_abs_det = tensor_util.convert_nonref_to_tensor(log_abs_det)
         super().__init__(
             parameters=parameters, name=name, dtype=self._kernel.dtype, is_constant_jacobian=True
@@ -51,7 +55,7 @@ class Invert1x1Conv(FlowBijector):
         del dtype
         return {
             "kernel": parameter_properties.ParameterProperties(event_ndims=2),
-            "inverse_kernel": parameter_properties.ParameterProperties(event_ndims=2),
+            "inverse_kernel": parameter_properties.ParameterProperties(event_ndims=None),
             "log_abs_det": parameter_properties.ParameterProperties(event_ndims=0),
         }
 
@@ -64,6 +68,8 @@ class Invert1x1Conv(FlowBijector):
         inverse = self._inverse_kernel
         if inverse is None:
             inverse = tf.linalg.inv(self.kernel)
+        elif callable(inverse):
+            inverse = inverse()
         return _multiply_channels(x, inverse), -self._log_det(x)
 
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -109,7 +115,9 @@ def lu_kernel(lu: tf.Tensor, sign: tf.Tensor, permutation: tf.Tensor) -> tf.Tens
       `[..., C, C]`, with `log|det W| = trace(lu)`.
     """
     lower, upper = _triangles(lu, sign)
-    return tf.gather(tf.matmul(lower, upper), permutation, axis=-2, batch_dims=lu.shape.rank - 2)
+    # Elementwise: for matrices this small a batched product costs mostly its call.
+    product = tf.reduce_sum(lower[..., tf.newaxis] * upper[..., tf.newaxis, :, :], axis=-2)
+    return tf.gather(product, permutation, axis=-2, batch_dims=lu.shape.rank - 2)
 
 
 def lu_inverse(lu: tf.Tensor, sign: tf.Tensor, permutation: tf.Tensor) -> tf.Tensor:

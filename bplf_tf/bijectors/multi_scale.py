@@ -86,21 +86,24 @@ class MultiScale(FlowBijector):
         return [*sizes, self._level_shapes[-1].num_elements()]
 
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        self._inverse_event_shape(y.shape[-3:])
         batch = ps.shape(y)[:-3]
         log_det = tf.zeros(batch, y.dtype)
         parts = []
         for i, level in enumerate(self._levels):
+            # The value first: a chain keeps what it computed as long as its value lives.
+            z = level.inverse(y)
             log_det += level.inverse_log_det_jacobian(y, event_ndims=3)
-            y = level.inverse(y)
             if i < len(self._levels) - 1:
-                y, leave = split_channels(y)
+                y, leave = split_channels(z)
             else:
-                leave = y
+                leave = z
             parts.append(tf.reshape(leave, ps.concat([batch, [-1]], axis=0)))
         latent = tf.concat(parts, axis=-1)
         return tf.ensure_shape(latent, [*latent.shape[:-1], sum(self._part_sizes())]), log_det
 
     def _forward_and_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        self._forward_event_shape(x.shape[-1:])
         batch = ps.shape(x)[:-1]
         log_det = tf.zeros(batch, x.dtype)
         parts = tf.split(x, self._part_sizes(), axis=-1)
@@ -112,8 +115,9 @@ class MultiScale(FlowBijector):
                 leaving = channels - channels // 2
                 leave = tf.reshape(parts[i], ps.concat([batch, [height, width, leaving]], axis=0))
                 y = tf.concat([y, leave], axis=-1)
-            log_det += self._levels[i].forward_log_det_jacobian(y, event_ndims=3)
-            y = self._levels[i].forward(y)
+            z = y
+            y = self._levels[i].forward(z)
+            log_det += self._levels[i].forward_log_det_jacobian(z, event_ndims=3)
         return y, log_det
 
     def _forward_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:

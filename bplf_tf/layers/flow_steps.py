@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from bplf_tf.bijectors import BiParallelAffine, FlowStack, Invert1x1Conv
+from bplf_tf.bijectors import BiParallelAffine, FlowStack
 from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift, split_channels
 from bplf_tf.layers.invert_1x1_conv import Invert1x1ConvWeights
 from bplf_tf.layers.scale import bounded_log_scale
@@ -116,7 +116,7 @@ class FlowSteps(keras.layers.Layer):
 
         affine = BiParallelAffine(slices["log_scale_1"], slices["shift_1"], g1)
         return tfp.bijectors.Chain(
-            [Invert1x1Conv(**slices["convolution"]), affine], name="flow_step"
+            [self.convolution.bijector(slices["convolution"]), affine], name="flow_step"
         )
 
     def initialize(self, x: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
@@ -133,7 +133,7 @@ class FlowSteps(keras.layers.Layer):
         collected: list[dict[str, tf.Tensor]] = []
         for k in range(self.depth):
             slices = tf.nest.map_structure(lambda t: t[k], stacked)  # noqa: B023
-            x = Invert1x1Conv(**slices["convolution"]).inverse(x)
+            x = self.convolution.bijector(slices["convolution"]).inverse(x)
             x1, x2 = split_channels(x)
             start = {f"g1/{n}": v for n, v in self.network.normalised(slices["g1"], x1).items()}
             outputs = []

@@ -6,7 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bplf_tf.bijectors import kernel_log_abs_det, lu_inverse, lu_kernel, lu_log_abs_det
+from bplf_tf.bijectors import (
+    Invert1x1Conv,
+    kernel_log_abs_det,
+    lu_inverse,
+    lu_kernel,
+    lu_log_abs_det,
+)
 
 
 class Invert1x1ConvWeights(keras.layers.Layer):
@@ -35,21 +41,26 @@ class Invert1x1ConvWeights(keras.layers.Layer):
         return self.add_weight(shape=value.shape, initializer=start, name=name, **kwargs)
 
     def stacked(self) -> dict[str, tf.Tensor]:
-        """`kernel` and `inverse_kernel` `[K, C, C]`, `log_abs_det` `[K]`."""
+        """`kernel [K, C, C]`, `log_abs_det [K]`, and what `bijector` needs to invert."""
         if self.form == "dense":
             kernel = tf.convert_to_tensor(self.kernel.value)
-            return {
-                "kernel": kernel,
-                "inverse_kernel": tf.linalg.inv(kernel),
-                "log_abs_det": kernel_log_abs_det(kernel),
-            }
-        lu = tf.convert_to_tensor(self.lu.value)
-        sign, permutation = self.sign.value, self.permutation.value
-        return {
-            "kernel": lu_kernel(lu, sign, permutation),
-            "inverse_kernel": lu_inverse(lu, sign, permutation),
-            "log_abs_det": lu_log_abs_det(lu),
+            return {"kernel": kernel, "log_abs_det": kernel_log_abs_det(kernel)}
+        factors = {
+            "lu": tf.convert_to_tensor(self.lu.value),
+            "sign": tf.convert_to_tensor(self.sign.value),
+            "permutation": tf.convert_to_tensor(self.permutation.value),
         }
+        log_abs_det = lu_log_abs_det(factors["lu"])
+        return {"kernel": lu_kernel(**factors), "log_abs_det": log_abs_det, **factors}
+
+    def bijector(self, slices: dict[str, tf.Tensor]) -> Invert1x1Conv:
+        """One convolution from its slices of `stacked`; inverts W only when it has to."""
+        factors = {name: slices[name] for name in ("lu", "sign", "permutation") if name in slices}
+        return Invert1x1Conv(
+            slices["kernel"],
+            inverse_kernel=(lambda: lu_inverse(**factors)) if factors else None,
+            log_abs_det=slices["log_abs_det"],
+        )
 
 
 def _rotations(depth: int, channels: int, seed: int) -> np.ndarray:

@@ -5,4 +5,4 @@ import tensorflow as tf
 
 def bounded_log_scale(raw: tf.Tensor, bound: float) -> tf.Tensor:
     """`bound * tanh(raw / bound)`: smooth, the identity near 0, and bounded both ways."""
-    return bound * tf.tanh(raw / bound)
+    return bound * tf.tanh(raw * (1 / bound))

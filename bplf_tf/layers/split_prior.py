@@ -8,7 +8,8 @@ import tensorflow as tf
 from bplf_tf.bijectors import SplitPrior
 from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift, split_channels
 from bplf_tf.layers.scale import bounded_log_scale
-from bplf_tf.networks.conv import channel_statistics, convolve
+from bplf_tf.networks.conv import channel_statistics
+from bplf_tf.networks.convolution import convolve
 
 
 class SplitPriorLayer(keras.layers.Layer):

@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow_probability.python.internal import prefer_static as ps
+
+from bplf_tf.networks.convolution import convolve
 
 Slices = dict[str, tf.Tensor]
 
@@ -128,16 +129,6 @@ class ConvNetwork(keras.layers.Layer):
             start[f"bias_{i}"] = -mean / deviation
             hidden = tf.nn.relu((hidden - mean) / deviation)
         return start
-
-
-def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Same-padded convolution of `[..., H, W, C]`."""
-    if x.shape.rank == 4:
-        return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-    shape = ps.shape(x)
-    flat = tf.reshape(x, ps.concat([[-1], shape[-3:]], axis=0))
-    result = tf.nn.conv2d(flat, kernel, strides=1, padding="SAME")
-    return tf.reshape(result, ps.concat([shape[:-1], [kernel.shape[-1]]], axis=0))
 
 
 def add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,110 @@
+"""Same-padded convolutions whose gradients are quick on CPUs.
+
+The networks of a flow read and write few channels (half of 4, 8, 16), and there oneDNN's gradient
+kernels run at a few percent of what the machine can do. As matrix products over columns (im2col)
+the same gradients take a fraction of the time; `benchmarks/convolution.py` measures it. On GPUs
+the library's own gradients are used.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_probability.python.internal import prefer_static as ps
+
+# Up to this many channels a gradient goes through columns.
+FEW_CHANNELS = 16
+
+Gradients = tuple[tf.Tensor, tf.Tensor]
+
+
+def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Convolution of `[..., H, W, C_in]` with a kernel `[side, side, C_in, C_out]`, same padding.
+
+    Differentiable any number of times with respect to both.
+    """
+    if x.shape.rank == 4:
+        return _convolve(x, kernel)
+    shape = ps.shape(x)
+    flat = tf.reshape(x, ps.concat([[-1], shape[-3:]], axis=0))
+    result = _convolve(flat, kernel)
+    return tf.reshape(result, ps.concat([shape[:-1], [kernel.shape[-1]]], axis=0))
+
+
+def _convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    side, _, channels_in, channels_out = kernel.shape
+    if tf.config.list_logical_devices("GPU"):
+        return _library_convolution(x, kernel)
+    if side == 1:
+        return _matrix_product(x, kernel)
+    if channels_out <= FEW_CHANNELS:
+        return _convolution_to_few(x, kernel)
+    if channels_in <= FEW_CHANNELS:
+        return _convolution_from_few(x, kernel)
+    return _library_convolution(x, kernel)
+
+
+def _library_convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+
+
+def _matrix_product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    product = tf.matmul(_rows(x), kernel[0, 0])
+    return tf.reshape(product, ps.concat([ps.shape(x)[:-1], [kernel.shape[-1]]], axis=0))
+
+
+@tf.custom_gradient
+def _convolution_to_few(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    side, _, channels_in, channels_out = kernel.shape
+
+    def gradient(upstream: tf.Tensor) -> Gradients:
+        # dx is the convolution of the upstream gradient with the turned kernel; its columns serve
+        # the kernel's gradient too.
+        columns = _rows(_columns(upstream, side))
+        turned = tf.reshape(_turned(kernel), [-1, channels_in])
+        for_turned = tf.matmul(columns, _rows(x), transpose_a=True)
+        for_turned = tf.reshape(for_turned, [side, side, channels_out, channels_in])
+        return tf.reshape(tf.matmul(columns, turned), ps.shape(x)), _turned(for_turned)
+
+    return _library_convolution(x, kernel), gradient
+
+
+@tf.custom_gradient
+def _convolution_from_few(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    side, _, channels_in, channels_out = kernel.shape
+    columns_per_row = side * side * channels_in
+
+    def gradient(upstream: tf.Tensor) -> Gradients:
+        rows = _rows(upstream)
+        for_kernel = tf.matmul(_rows(_columns(x, side)), rows, transpose_a=True)
+        flat = tf.reshape(kernel, [columns_per_row, channels_out])
+        for_columns = tf.reshape(
+            tf.matmul(rows, flat, transpose_b=True),
+            ps.concat([ps.shape(x)[:-1], [columns_per_row]], axis=0),
+        )
+        # The transpose of taking columns: every column goes back to where it came from.
+        back = _turned(_column_kernel(side, channels_in, x.dtype))
+        return _library_convolution(for_columns, back), tf.reshape(for_kernel, kernel.shape)
+
+    return _library_convolution(x, kernel), gradient
+
+
+def _rows(x: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(x, [-1, x.shape[-1]])
+
+
+def _turned(kernel: tf.Tensor) -> tf.Tensor:
+    """Turned by 180 degrees, with inputs and outputs exchanged."""
+    return tf.transpose(tf.reverse(kernel, axis=[0, 1]), [0, 1, 3, 2])
+
+
+def _columns(x: tf.Tensor, side: int) -> tf.Tensor:
+    """im2col: `[B, H, W, C] -> [B, H, W, side * side * C]`, the neighbourhood of each position.
+
+    A convolution with unit vectors: quicker than slices or `tf.image.extract_patches`.
+    """
+    return _library_convolution(x, _column_kernel(side, x.shape[-1], x.dtype))
+
+
+def _column_kernel(side: int, channels: int, dtype: tf.DType) -> tf.Tensor:
+    size = side * side * channels
+    return tf.reshape(tf.eye(size, dtype=dtype), [side, side, channels, size])
