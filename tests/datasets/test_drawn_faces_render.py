@@ -20,7 +20,8 @@ from datasets.drawn_faces.sampling import sample_expression, sample_person
 SHOWN = dataclasses.replace(
     FaceParameters(),
     beard=0.5, moustache=0.5, stubble=0.0, glasses=0.6, hair_fringe=0.2, hair_length=0.6,
-    hair_greyness=0.3, skin_tone=0.3, scale=1.1, yaw=0.1, light_azimuth=0.4, background_gradient=0.1,
+    hair_greyness=0.3, skin_tone=0.3, scale=1.1, yaw=0.1, light_azimuth=0.4,
+    background_gradient=0.1,
 )  # fmt: skip
 
 
