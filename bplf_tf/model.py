@@ -210,11 +210,13 @@ class BPLF(keras.Model):
         if kwargs.get("loss") is not None:
             raise ValueError(f"the loss is bits per dimension; got loss={kwargs['loss']!r}")
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        # Else the first trace of the train step would make the slot variables, and Keras trace it
+        # a second time.
+        self.optimizer.build(self.trainable_variables)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as the saved model was; Keras leaves this to models with their own `compile`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """As `keras.Model.fit`, after the data-dependent start where it has not been made.

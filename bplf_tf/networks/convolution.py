@@ -35,7 +35,7 @@ def _convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     if tf.config.list_logical_devices("GPU"):
         return _library_convolution(x, kernel)
     if side == 1:
-        return _matrix_product(x, kernel)
+        return _convolution_1x1(x, kernel)
     if channels_out <= FEW_CHANNELS:
         return _convolution_to_few(x, kernel)
     if channels_in <= FEW_CHANNELS:
@@ -47,9 +47,15 @@ def _library_convolution(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
 
 
-def _matrix_product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    product = tf.matmul(_rows(x), kernel[0, 0])
-    return tf.reshape(product, ps.concat([ps.shape(x)[:-1], [kernel.shape[-1]]], axis=0))
+@tf.custom_gradient
+def _convolution_1x1(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    def gradient(upstream: tf.Tensor) -> Gradients:
+        rows, matrix = _rows(upstream), kernel[0, 0]
+        for_kernel = tf.matmul(_rows(x), rows, transpose_a=True)
+        for_x = tf.reshape(tf.matmul(rows, matrix, transpose_b=True), ps.shape(x))
+        return for_x, for_kernel[tf.newaxis, tf.newaxis]
+
+    return _library_convolution(x, kernel), gradient
 
 
 @tf.custom_gradient
