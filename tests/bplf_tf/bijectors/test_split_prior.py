@@ -49,6 +49,7 @@ def test_conditional_bijector():
             latent_shape=(2, 3, 4),
             image_shape=(2, 3, 4),
             batch_shapes=((2,), (3, 2)),
+            compiled=None,
         )
     )
 

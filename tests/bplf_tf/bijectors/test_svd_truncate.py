@@ -22,14 +22,14 @@ def case(shape, threshold=1.5, slope=0.3, **changes):
         make=lambda dtype: SVDTruncate(threshold=threshold, slope=slope),
         latent_shape=shape,
         image_shape=shape,
-        compiled_gradients=1e-5,  # XLA's singular vectors are good to some 1e-7
+        compiled_gradients=None,  # XLA takes seconds to compile them
         **changes,
     )
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_bijector(shape):
-    # XLA takes seconds to compile an SVD: one shape will do.
+    # XLA takes seconds to compile an SVD, so one shape has to do.
     checks.check_bijector(case(shape, compiled=1e-9 if shape == (5, 3, 1) else None))
 
 
