@@ -76,16 +76,19 @@ class ScheduledRun(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Stops the run where it is through."""
         self.last_step_minutes = self._minutes()
-        step = int(self.model.optimizer.iterations)
-        if self._schedule.finished(step, self.last_step_minutes):
-            self.model.stop_training = True
+        self._stop_if_finished(self.last_step_minutes)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Adds to the logs."""
+        """Adds to the logs, and stops the run if its time ran out during validation."""
+        self._stop_if_finished(self._minutes())
         if logs is not None:
             logs["step"] = int(self.model.optimizer.iterations)
             logs["minutes"] = self.last_step_minutes
             logs["learning_rate"] = self._rate
+
+    def _stop_if_finished(self, minutes: float) -> None:
+        if self._schedule.finished(int(self.model.optimizer.iterations), minutes):
+            self.model.stop_training = True
 
 
 class ImagesPerSecond(keras.callbacks.Callback):

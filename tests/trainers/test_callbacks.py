@@ -138,8 +138,25 @@ def test_a_run_follows_its_schedule_and_stops_in_the_middle_of_an_epoch():
 def test_a_run_ends_by_the_clock():
     clock = iter(np.arange(0.0, 100.0, 0.5))
     run, recorder = fit_dense(Schedule(peak=1.0, max_minutes=4.5), lambda: float(next(clock)))
-    assert len(recorder.rates) == 5  # two looks at the clock a step: 0.0, 0.5 | ... | 4.0, 4.5
-    assert run.last_step_minutes == 4.5
+    # Two looks at the clock a step and one an epoch: the fifth step goes from 4.5 to 5.0.
+    assert len(recorder.rates) == 5
+    assert run.last_step_minutes == 5.0
+
+
+def test_a_run_whose_time_ends_in_validation_makes_no_further_step():
+    clock = [0.0]
+
+    class Slow(keras.callbacks.Callback):
+        def on_test_end(self, logs=None):
+            clock[0] = 60.0
+
+    run = callbacks.ScheduledRun(Schedule(peak=1.0, max_minutes=5.0), lambda: clock[0])
+    x = np.zeros((10, 1), np.float32)
+    model = dense_model()
+    fit = {"batch_size": 4, "epochs": 1000, "verbose": 0, "validation_data": (x, x)}
+    model.fit(x, x, callbacks=[run, Slow()], **fit)
+    assert int(model.optimizer.iterations) == 3
+    assert run.last_step_minutes == 0.0
 
 
 def test_images_per_second_counts_the_short_batch(monkeypatch):

@@ -261,16 +261,6 @@ def test_drawn_faces_in_place_of_emotionset_are_announced(tmp_path, monkeypatch,
     assert "not figures of real faces" in shown
 
 
-def test_a_subset_is_spread_over_a_sorted_source():
-    from trainers.measure import spread
-
-    source = datasets.load("drawn_faces", "validation", image_size=16, limit=14)
-    some = spread(source, 5)
-    assert len(some) == 5
-    np.testing.assert_array_equal(some.images[[0, -1]], source.images[[0, -1]])
-    assert spread(source, 100) is source
-
-
 def flags_of(chosen):
     defaults = FitSettings()
     for field in dataclasses.fields(chosen):

@@ -1,0 +1,115 @@
+import json
+
+import numpy as np
+import pytest
+
+import datasets
+from bplf_tf import BPLF, EMOTIONS, ModelConfig
+from datasets import ImageSource
+from trainers import evaluate
+from trainers.evaluate import EvaluateSettings
+from trainers.flags import UserError
+from trainers.measure import measure, spread, table
+
+SMALL = {"image_shape": (16, 16, 1), "levels": 1, "depth": 1, "width": 4}
+
+
+@pytest.fixture(scope="module")
+def source():
+    return datasets.load("drawn_faces", "validation", image_size=16, limit=14)
+
+
+@pytest.fixture(scope="module")
+def model(source):
+    model = BPLF(ModelConfig(classes=EMOTIONS, **SMALL))
+    model.initialize(source.images, source.labels)
+    return model
+
+
+def test_every_image_counts_once_whatever_the_batch(model, source):
+    bits = model.bits_per_dim(source.images, source.labels, seed=5)
+    for batch_size in (4, 14, 100):
+        figures = measure(model, source, batch_size=batch_size, seed=5, inverse_images=3)
+        assert figures["images"] == 14
+        assert figures["bits_per_dim"] == pytest.approx(float(np.mean(bits)), abs=1e-5)
+        assert figures["inverse_error_images"] == 3
+        assert figures["images_per_second"] > 0
+
+
+def test_draws_are_averaged(model, source):
+    figures = measure(model, source, draws=3)
+    bits = model.bits_per_dim(source.images, source.labels, draws=3)
+    assert figures["bits_per_dim"] == pytest.approx(float(np.mean(bits)), abs=1e-5)
+
+
+def test_labels_reach_the_model(source):
+    model = BPLF(ModelConfig(classes=EMOTIONS, **SMALL))
+    model.initialize(source.images, source.labels)
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_variables:
+        weight.assign(weight + rng.normal(scale=0.05, size=weight.shape))
+    shuffled = ImageSource(
+        name="shuffled",
+        split="validation",
+        images=source.images,
+        labels=np.roll(source.labels, 1),
+        classes=EMOTIONS,
+        provenance={},
+    )
+    assert measure(model, source)["bits_per_dim"] != measure(model, shuffled)["bits_per_dim"]
+
+
+def test_table():
+    figures = {
+        "images": 3589,
+        "bits_per_dim": 4.32109,
+        "bits_per_dim_truncated": 3.1,
+        "inverse_error": 2.34e-6,
+        "inverse_error_images": 1000,
+        "images_per_second": 812.3,
+    }
+    lines = table(figures).splitlines()
+    assert lines[0] == "bits/dim      4.3211 on 3589 images"
+    assert "2.3e-06 of the pixel range" in lines[1]
+    assert "812" in lines[2]
+    assert "not comparable" in lines[3]
+
+
+def test_a_subset_is_spread_over_a_sorted_source(source):
+    some = spread(source, 5)
+    assert len(some) == 5
+    np.testing.assert_array_equal(some.images[[0, -1]], source.images[[0, -1]])
+    assert spread(source, 14) is source
+
+
+def test_the_arithmetic_of_the_networks_can_be_chosen(model, tmp_path, capsys):
+    path = tmp_path / "model.keras"
+    model.save(path)
+    results = {}
+    for dtype in (None, "mixed_bfloat16"):
+        out = tmp_path / "figures.json"
+        settings = EvaluateSettings(
+            model=str(path), dataset="drawn_faces", limit=14, network_dtype=dtype, out=str(out)
+        )
+        assert evaluate.main(settings) == 0
+        results[dtype] = json.loads(out.read_text())
+    assert results[None]["network_dtype"] == "float32"
+    assert results["mixed_bfloat16"]["network_dtype"] == "mixed_bfloat16"
+    difference = results[None]["bits_per_dim"] - results["mixed_bfloat16"]["bits_per_dim"]
+    assert abs(difference) < 0.05
+    assert "bits/dim" in capsys.readouterr().out
+
+
+def test_users_mistakes(model, tmp_path):
+    path = tmp_path / "model.keras"
+    BPLF(ModelConfig(classes=("cat", "dog"), **SMALL)).save(path)
+    for changes, message in [
+        ({"model": str(tmp_path / "none.keras")}, "none.keras"),
+        ({"dataset": "faces"}, "no data set 'faces'"),
+        ({}, "the model's labels are cat, dog; those of drawn_faces are anger"),
+        ({"network_dtype": "int8"}, "must be one of"),
+        ({"split": "public"}, "split must be one of"),
+    ]:
+        settings = {"model": str(path), "dataset": "drawn_faces", "limit": 14, **changes}
+        with pytest.raises(UserError, match=message):
+            evaluate.main(EvaluateSettings(**settings))
