@@ -46,6 +46,9 @@ class SVDTruncate(FlowBijector):
     goes through an eigendecomposition and means nothing where the k-th and the next singular
     value meet.
 
+    Speed: 64 images of 48x48 take some 20 ms on two CPU cores, and 40 times as long under XLA,
+    whose decompositions are slow on CPUs: keep this bijector out of `jit_compile=True` there.
+
     Equal inputs are served from TFP's cache, as with every bijector; the projection on its own is
     not cached, but a `tfb.Chain` around it is.
 
