@@ -280,8 +280,8 @@ class BPLF(keras.Model):
             bits = bits_per_dim(log_prob, self.config.dimensions)
             loss = tf.reduce_mean(bits)
         gradients = tape.gradient(loss, self.trainable_variables)
-        gradients = _checked(loss, gradients)
-        self.optimizer.apply(gradients, self.trainable_variables)
+        with tf.control_dependencies(_finite_step(loss, gradients)):
+            self.optimizer.apply(gradients, self.trainable_variables)
         self._bits_tracker.update_state(bits)
         mean = self._bits_tracker.result()
         return {"loss": mean, "bits_per_dim": mean}
@@ -532,7 +532,9 @@ class BPLF(keras.Model):
                 condition = tf.repeat(condition[tf.newaxis], count, axis=0)
             elif condition.shape[0] != count:
                 raise ValueError(f"got {condition.shape[0]} labels for {count} items")
-        compiled = self._functions.setdefault(name, tf.function(function, reduce_retracing=True))
+        compiled = self._functions.setdefault(
+            name, tf.function(function, reduce_retracing=True, autograph=False)
+        )
         results = []
         for start in range(0, count, _BATCH):
             cut = slice(start, start + _BATCH)
@@ -578,12 +580,11 @@ def _positions(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(replica, tf.int32) * count + tf.range(count)
 
 
-def _checked(loss: tf.Tensor, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The gradients, behind a check that stops the step before any weight changes."""
+def _finite_step(loss: tf.Tensor, gradients: list[tf.Tensor]) -> list[tf.Operation]:
+    """A check for whatever must not happen after a step that is not finite."""
     finite = tf.math.is_finite(loss) & tf.math.is_finite(tf.linalg.global_norm(gradients))
     check = tf.debugging.Assert(finite, ["non-finite loss or gradient; loss:", loss])
-    with tf.control_dependencies([] if check is None else [check]):
-        return [tf.identity(gradient) for gradient in gradients]
+    return [] if check is None else [check]
 
 
 def _finite(*tensors: tf.Tensor) -> bool:
