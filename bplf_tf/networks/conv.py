@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bplf_tf.networks.convolution import convolve
+from bplf_tf.networks.convolution import add_bias, convolve
 
 Slices = dict[str, tf.Tensor]
 
@@ -129,11 +129,6 @@ class ConvNetwork(keras.layers.Layer):
             start[f"bias_{i}"] = -mean / deviation
             hidden = tf.nn.relu((hidden - mean) / deviation)
         return start
-
-
-def add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """Adds `[C]`, with the operation that TensorFlow fuses into convolutions, or `[..., C]`."""
-    return tf.nn.bias_add(x, bias) if bias.shape.rank == 1 else x + bias
 
 
 def channel_statistics(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -30,9 +30,30 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.reshape(result, ps.concat([shape[:-1], [kernel.shape[-1]]], axis=0))
 
 
+def add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Adds `[C]`, with the operation that TensorFlow fuses into convolutions, or `[..., C]`."""
+    if bias.shape.rank > 1:
+        return x + bias
+    return tf.nn.bias_add(x, bias) if _on_gpu() else _bias_add(x, bias)
+
+
+@tf.custom_gradient
+def _bias_add(x: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    def gradient(upstream: tf.Tensor) -> Gradients:
+        rows = _rows(upstream)
+        ones = tf.ones([1, ps.shape(rows)[0]], rows.dtype)
+        return upstream, tf.matmul(ones, rows)[0]
+
+    return tf.nn.bias_add(x, bias), gradient
+
+
+def _on_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def _convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     side, _, channels_in, channels_out = kernel.shape
-    if tf.config.list_logical_devices("GPU"):
+    if _on_gpu():
         return _library_convolution(x, kernel)
     if side == 1:
         return _convolution_1x1(x, kernel)
