@@ -68,7 +68,7 @@ def test_wheel_ships_bplf_tf_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {name.split("/")[0] for name in names} == {"bplf_tf", info}
-    assert f"{info}/licenses/LICENSE" in names
+    assert {f"{info}/licenses/LICENSE", "bplf_tf/py.typed"} <= names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "bplf_tf").rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == sources
 
