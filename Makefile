@@ -6,13 +6,14 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.lock
-PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=10
+PYTEST_OPTIONS := --numprocesses=$(WORKERS) --dist=loadfile --durations=10
+PYTEST := $(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test test-slow lint types unit format wheel lock upgrade clean
+.PHONY: help setup install demo test test-slow test-lowest lint types unit format wheel lock upgrade clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 setup:  ## create .venv and install requirements.lock into it; does nothing when that is done
 	@cmp -s requirements.lock $(INSTALLED) || $(MAKE) --no-print-directory install
@@ -43,6 +44,13 @@ test: lint types unit  ## ruff, mypy and every test that is not marked slow
 
 test-slow: setup  ## the tests marked slow
 	$(PYTEST) -m slow || [ $$? -eq 5 ]  # 5: no test has the mark
+
+test-lowest: setup  ## make unit with the lowest versions that pyproject.toml allows
+	mkdir -p build
+	$(BIN)/uv pip compile pyproject.toml --extra dev --resolution lowest-direct --no-config --quiet --output-file build/lowest.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install --quiet --no-config --python build/lowest/bin/python --requirement build/lowest.txt
+	build/lowest/bin/python -m pytest $(PYTEST_OPTIONS) -m "not slow"
 
 lint: setup  ## ruff: rules and format
 	$(BIN)/ruff check .
