@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from bplf_tf import random, svd
+from bplf_tf import diagnosis, random, svd
 from bplf_tf.bijectors import FlowStack, MultiScale, Squeeze, SVDTruncate
-from bplf_tf.bijectors.bi_parallel_affine import split_channels
 from bplf_tf.config import ModelConfig, preset_config
+from bplf_tf.inputs import check_element_spec, check_images, first_images, unpack
 from bplf_tf.labels import Label, condition_vectors
 from bplf_tf.layers import FlowSteps, SplitPriorLayer
 from bplf_tf.likelihood import bits_per_dim, dequantise, quantise
@@ -127,7 +126,7 @@ class BPLF(keras.Model):
           network_dtype: arithmetic of the networks; by default `evaluation_network_dtype`.
           unroll: see `FlowStack`.
         """
-        dtype = self._arithmetic(network_dtype or self.config.evaluation_network_dtype)
+        dtype = self.arithmetic(network_dtype or self.config.evaluation_network_dtype)
         levels = []
         for level, steps in enumerate(self.steps):
             parts: list[tfp.bijectors.Bijector] = [
@@ -169,7 +168,7 @@ class BPLF(keras.Model):
         """The K steps of a level, counted from the image; `.step(k)` is an ordinary bijector."""
         if not 0 <= level < self.config.levels:
             raise ValueError(f"level must lie in 0..{self.config.levels - 1}, got {level}")
-        dtype = self._arithmetic(self.config.evaluation_network_dtype)
+        dtype = self.arithmetic(self.config.evaluation_network_dtype)
         return self.steps[level].bijector(self._condition(label), dtype)
 
     def _condition(self, label: Label) -> tf.Tensor | None:
@@ -230,13 +229,15 @@ class BPLF(keras.Model):
           ValueError: if images or labels do not fit the model.
         """
         if isinstance(x, tf.data.Dataset):
-            self._check_element_spec(x.element_spec)
+            check_element_spec(
+                x.element_spec, self.config.image_shape, labelled=bool(self._condition_size)
+            )
         elif isinstance(x, np.ndarray | tf.Tensor):
             self._check_images(x)
             if self._condition_size and y is not None:
                 condition_vectors(np.asarray(y), self.config.classes, self.config.dtype)
         if not self.initialized:
-            self.initialize(*_first_images(x, y, _START_IMAGES))
+            self.initialize(*first_images(x, y, _START_IMAGES))
         return super().fit(x, y, **kwargs)
 
     @property
@@ -267,7 +268,7 @@ class BPLF(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on (images, labels); raises before any weight changes if it is not finite."""
-        images, labels = _unpack(data)
+        images, labels = unpack(data)
         step = self.optimizer.iterations
         images = svd.training_images(images, self.config, step)
         keys = [tf.constant(self.config.seed), tf.cast(step.value, tf.int32), _positions(images)]
@@ -288,7 +289,7 @@ class BPLF(keras.Model):
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Bits per dimension of untouched images, and of truncated ones where SVD is in use."""
-        images, labels = _unpack(data)
+        images, labels = unpack(data)
         condition = self._graph_condition(labels)
         self._bits_tracker.update_state(self._bits(images, condition))
         logs = {"bits_per_dim": self._bits_tracker.result()}
@@ -300,7 +301,7 @@ class BPLF(keras.Model):
 
     def predict_step(self, data: Any) -> tf.Tensor:
         """Bits per dimension of each image, `[B]`."""
-        images, labels = _unpack(data)
+        images, labels = unpack(data)
         return self._bits(images, self._graph_condition(labels))
 
     def call(self, images: tf.Tensor, labels: Any = None, training: bool = False) -> tf.Tensor:
@@ -459,59 +460,11 @@ class BPLF(keras.Model):
 
     def locate_nonfinite(self, images: Any, labels: Label = None) -> str | None:
         """Where the first NaN or infinity arises on a batch: a weight or a step, or None."""
-        for level, steps in enumerate(self.steps):
-            for variable in steps.trainable_variables:
-                finite = np.isfinite(variable.numpy()).reshape(self.config.depth, -1).all(axis=1)
-                if not finite.all():
-                    return f"level {level}, step {np.argmin(finite)}, weight {variable.path}"
-        for variable in self.trainable_variables:
-            if not np.isfinite(variable.numpy()).all():
-                return f"weight {variable.path}"
-        x = dequantise(self._check_images(images), 0.5, self._dtype())
         condition = self._condition(labels) if self._condition_size else None
-        dtype = self._arithmetic(self.config.network_dtype)
-        for level, steps in enumerate(self.steps):
-            x = Squeeze().inverse(x)
-            stack = steps.bijector(condition, dtype)
-            for k in range(self.config.depth):
-                for part, bijector in zip(
-                    ("1x1 convolution", "affine layer"), stack.step(k).bijectors, strict=True
-                ):
-                    log_det = bijector.inverse_log_det_jacobian(x, event_ndims=3)
-                    x = bijector.inverse(x)
-                    if not _finite(x, log_det):
-                        return f"level {level}, step {k}, {part}"
-            if level < len(self.split_priors):
-                split = self.split_priors[level].bijector(condition, dtype)
-                x = split.inverse(x)
-                if not _finite(x):
-                    return f"level {level}, split prior"
-                x, _ = split_channels(x)
-        return None
+        return diagnosis.locate_nonfinite(self, self._check_images(images), condition)
 
     def _check_images(self, images: Any) -> tf.Tensor:
-        if not isinstance(images, tf.Tensor):
-            images = np.asarray(images)
-            if images.dtype.kind == "f" and np.isnan(images).any():
-                raise ValueError("images must be uint8 in 0..255, got floats with NaN")
-        shape = tuple(images.shape)
-        if images.dtype != np.uint8:
-            raise ValueError(f"images must be uint8 in 0..255, got dtype {images.dtype}")
-        if len(shape) != 4 or shape[1:] != self.config.image_shape or shape[0] == 0:
-            expected = ", ".join(map(str, self.config.image_shape))
-            raise ValueError(f"images must have shape [B, {expected}], got {list(shape)}")
-        return tf.convert_to_tensor(images)
-
-    def _check_element_spec(self, spec: Any) -> None:
-        images = spec[0] if isinstance(spec, tuple | list) else spec
-        expected = tf.TensorShape([None, *self.config.image_shape])
-        if images.dtype != tf.uint8 or not expected.is_compatible_with(images.shape):
-            raise ValueError(
-                f"the data set must yield uint8 images of shape {expected}, "
-                f"got {images.dtype.name} {images.shape}"
-            )
-        if self._condition_size and not isinstance(spec, tuple | list):
-            raise ValueError("a conditional model needs a data set of (images, labels), got images")
+        return check_images(images, self.config.image_shape)
 
     def _in_batches(
         self, name: str, function: Any, items: Any, label: Label, *shared: Any
@@ -546,7 +499,8 @@ class BPLF(keras.Model):
     def _dtype(self) -> tf.DType:
         return tf.as_dtype(self.config.dtype)
 
-    def _arithmetic(self, network_dtype: str) -> tf.DType:
+    def arithmetic(self, network_dtype: str) -> tf.DType:
+        """The dtype that the networks compute in under `network_dtype`."""
         return tf.bfloat16 if network_dtype == "mixed_bfloat16" else self._dtype()
 
 
@@ -565,13 +519,6 @@ def load_model(path: str | os.PathLike[str]) -> BPLF:
     return model
 
 
-def _unpack(data: Any) -> tuple[tf.Tensor, Any]:
-    images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if weights is not None:
-        raise ValueError("sample weights are not supported: the loss is a likelihood")
-    return images, labels
-
-
 def _positions(images: tf.Tensor) -> tf.Tensor:
     """Positions of a replica's images in the global batch, int32 `[B]`."""
     count = tf.shape(images)[0]
@@ -585,28 +532,3 @@ def _finite_step(loss: tf.Tensor, gradients: list[tf.Tensor]) -> list[tf.Operati
     finite = tf.math.is_finite(loss) & tf.math.is_finite(tf.linalg.global_norm(gradients))
     check = tf.debugging.Assert(finite, ["non-finite loss or gradient; loss:", loss])
     return [] if check is None else [check]
-
-
-def _finite(*tensors: tf.Tensor) -> bool:
-    return all(bool(tf.reduce_all(tf.math.is_finite(tensor))) for tensor in tensors)
-
-
-def _first_images(x: Any, y: Any, count: int) -> tuple[Any, Any]:
-    """The first images of a data set or array, with their labels."""
-    if not isinstance(x, tf.data.Dataset):
-        return x[:count], None if y is None else y[:count]
-    images, labels = [], []
-    for batch in _batches(x):
-        images.append(batch[0])
-        labels.append(batch[1])
-        if sum(map(len, images)) >= count:
-            break
-    if not images:
-        raise ValueError("the data set is empty")
-    no_labels = labels[0] is None
-    return np.concatenate(images), None if no_labels else np.concatenate(labels)
-
-
-def _batches(dataset: tf.data.Dataset) -> Iterator[tuple[np.ndarray, Any]]:
-    for element in dataset.as_numpy_iterator():
-        yield element if isinstance(element, tuple) else (element, None)
