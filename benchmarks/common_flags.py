@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from absl import flags
+from absl import app, flags
 
 from benchmarks import contenders
 from benchmarks.problem import Problem
@@ -24,16 +24,41 @@ TORCH_PYTHON = flags.DEFINE_string(
     "Python interpreter that can import torch and normflows, for their contenders; the default "
     "is the current one. They are left out where it cannot.",
 )
+
+
+def _are_contenders(names: list[str]) -> bool:
+    try:
+        return bool(contenders.choose(names))
+    except ValueError as error:
+        raise flags.ValidationError(str(error)) from error
+
+
+flags.register_validator(CONTENDERS, _are_contenders)
+
 JSON_OUT = flags.DEFINE_string("json_out", None, "Also write everything measured to this file.")
+
+
+def define_integers(name: str, default: list[str], about: str) -> flags.FlagHolder[list[str]]:
+    """A flag that is a comma-separated list of positive integers."""
+    flag = flags.DEFINE_list(name, default, about)
+    flags.register_validator(
+        flag,
+        lambda values: bool(values) and all(value.isdecimal() and int(value) for value in values),
+        message="must be positive integers with commas between them",
+    )
+    return flag
 
 
 def problem(depth: int, width: int) -> Problem:
     """The task that the flags describe, at the given depth and width."""
-    return Problem(
-        levels=_LEVELS.value,
-        depth=depth,
-        width=width,
-        image_size=_IMAGE_SIZE.value,
-        channels=_CHANNELS.value,
-        batch_size=_BATCH_SIZE.value,
-    )
+    try:
+        return Problem(
+            levels=_LEVELS.value,
+            depth=depth,
+            width=width,
+            image_size=_IMAGE_SIZE.value,
+            channels=_CHANNELS.value,
+            batch_size=_BATCH_SIZE.value,
+        )
+    except ValueError as error:
+        raise app.UsageError(str(error)) from error

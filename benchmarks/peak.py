@@ -22,7 +22,7 @@ from benchmarks.problem import Problem
 _LARGE = (16, 32, 256, 256)
 
 
-def _best_seconds(call: Callable[[], Any], repeats: int) -> float:
+def best_seconds(call: Callable[[], Any], repeats: int) -> float:
     """Shortest of `repeats` timings of `call`, after two calls that are not timed."""
     call(), call()
     seconds = []
@@ -44,7 +44,7 @@ def measure_peak(repeats: int = 10) -> dict[str, float]:
         images = tf.cast(tf.random.normal([batch, size, size, channels_in]), dtype)
         kernel = tf.cast(tf.random.normal([3, 3, channels_in, channels_out]), dtype)
         convolve = tf.function(lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"))
-        seconds = _best_seconds(partial(convolve, images, kernel), repeats)
+        seconds = best_seconds(partial(convolve, images, kernel), repeats)
         peak[dtype.name] = flops / seconds
     return peak
 
@@ -90,8 +90,8 @@ def measure_model(problem: Problem, repeats: int = 10) -> dict[str, list[dict[st
                 {
                     "size": size,
                     "channels": channels,
-                    "forward_seconds": _best_seconds(partial(forward, *arguments), repeats),
-                    "step_seconds": _best_seconds(partial(both, *arguments), repeats),
+                    "forward_seconds": best_seconds(partial(forward, *arguments), repeats),
+                    "step_seconds": best_seconds(partial(both, *arguments), repeats),
                 }
             )
         result[dtype.name] = levels

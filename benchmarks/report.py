@@ -44,14 +44,22 @@ def cores() -> int:
 
 
 def machine() -> str:
-    """Processor, cores and load: what a figure means nothing without."""
+    """Processor, cores and Python: what a figure means nothing without."""
     model = platform.processor() or platform.machine()
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
         model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (FileNotFoundError, StopIteration):
         pass  # not Linux on x86: the name above has to do
-    load = (
-        f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    return f"{model}, {cores()} cores, Python {platform.python_version()}"
+
+
+def load_warning() -> str | None:
+    """What to say where other processes keep the machine busy, or None."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load < 0.5:
+        return None
+    return (
+        f"WARNING: load average {load:.1f} before the start: other processes are busy, and PyTorch "
+        "suffers most from it. Ratios need a quiet machine."
     )
-    return f"{model}, {cores()} cores{load}, Python {platform.python_version()}"

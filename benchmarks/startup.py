@@ -27,7 +27,9 @@ from benchmarks.contenders import CONTENDERS, Contender, choose
 from benchmarks.problem import Problem
 from benchmarks.processes import ContenderProcess, interpreters
 
-_DEPTHS = flags.DEFINE_list("depths", ["8", "32"], "Steps per level, K; one column for each.")
+_DEPTHS = common_flags.define_integers(
+    "depths", ["8", "32"], "Steps per level, K; one column for each."
+)
 _WIDTH = flags.DEFINE_integer(
     "width", 64, "Hidden channels of the coupling networks.", lower_bound=1
 )
@@ -71,15 +73,14 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     contenders = choose(common_flags.CONTENDERS.value)
-    try:
-        depths = [int(depth) for depth in _DEPTHS.value]
-    except ValueError as error:
-        raise ValueError(f"--depths must be integers, got {','.join(_DEPTHS.value)}.") from error
+    depths = [int(depth) for depth in _DEPTHS.value]
     problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
     python, missing = interpreters(contenders, common_flags.TORCH_PYTHON.value)
     contenders = [contender for contender in contenders if contender.name in python]
 
     print(report.machine())
+    if warning := report.load_warning():
+        print(warning)
     for contender in contenders:
         print(f"  {contender.name}: {contender.about}")
     if missing:

@@ -26,7 +26,7 @@ from benchmarks.contenders import CONTENDERS, Contender, choose
 from benchmarks.problem import Problem
 from benchmarks.processes import ContenderProcess, interpreters
 
-_WIDTHS = flags.DEFINE_list(
+_WIDTHS = common_flags.define_integers(
     "widths", ["64", "128"], "Hidden channels of the coupling networks; one table for each."
 )
 _DEPTH = flags.DEFINE_integer("depth", 8, "Steps per level, K.", lower_bound=1)
@@ -98,28 +98,34 @@ def format_results(
     text = report.table(rows)
     if peers:
         fastest = max(peers, key=lambda name: peers[name])
-        ours = ", ".join(
-            f"{name} {report.ratio(value, peers[fastest])}"
-            for name, value in speed.items()
-            if name not in peers
-        )
-        text += f"\nbeside the faster peer, {fastest}: {ours or 'nothing of ours ran'}"
+        text += f"\nbeside the faster peer, {fastest}: {_ratios(speed, fastest)}"
+        best = {name: max(result["images_per_second"]) for name, result in results.items()}
+        fastest = max(peers, key=lambda name: best[name])
+        text += f"\nthe best run of each, beside {fastest}: {_ratios(best, fastest)}"
     return text
+
+
+def _ratios(speed: dict[str, float], fastest_peer: str) -> str:
+    """Each contender that is no peer, with its ratio to `fastest_peer`."""
+    ours = [
+        f"{name} {report.ratio(value, speed[fastest_peer])}"
+        for name, value in speed.items()
+        if not CONTENDERS[name].peer
+    ]
+    return ", ".join(ours) or "nothing of ours ran"
 
 
 def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     contenders = choose(common_flags.CONTENDERS.value)
-    try:
-        widths = [int(width) for width in _WIDTHS.value]
-    except ValueError as error:
-        raise ValueError(f"--widths must be integers, got {','.join(_WIDTHS.value)}.") from error
-    problems = [common_flags.problem(_DEPTH.value, width) for width in widths]
+    problems = [common_flags.problem(_DEPTH.value, int(width)) for width in _WIDTHS.value]
     python, missing = interpreters(contenders, common_flags.TORCH_PYTHON.value)
     contenders = [contender for contender in contenders if contender.name in python]
 
     print(report.machine())
+    if warning := report.load_warning():
+        print(warning)
     for contender in contenders:
         print(f"  {contender.name}: {contender.about}")
     if missing:

@@ -1,0 +1,117 @@
+"""The benchmarks parse their flags and run at a tiny size. No figure is looked at."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import report
+from benchmarks.contenders import CONTENDERS, DEFAULT_CONTENDERS, choose, has_normflows
+from benchmarks.problem import Problem
+from tests.checkout import ROOT
+
+TINY = ["--levels=2", "--image_size=8", "--batch_size=2", "--rounds=1"]
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_train_step_prints_every_contender_and_writes_json(tmp_path):
+    out = tmp_path / "result.json"
+    done = run(
+        "train_step",
+        *TINY,
+        "--contenders=bplf_bf16,tfp_glow",
+        "--depth=2",
+        "--widths=4",
+        "--steps=1",
+        "--nopeak",
+        f"--json_out={out}",
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("bplf_bf16", "tfp_glow"):
+        assert f"\n{name} " in done.stdout
+    assert "beside the faster peer, tfp_glow: bplf_bf16 " in done.stdout
+    (record,) = json.loads(out.read_text())["runs"]
+    assert record["problem"]["depth"] == 2
+    for result in record["results"].values():
+        assert len(result["images_per_second"]) == 1
+        assert np.isfinite([result["loss"], result["first_loss"]]).all()
+        assert result["peak_bytes"] > 0
+        assert result["parameters"] > 0
+
+
+def test_startup_prints_growth():
+    done = run("startup", *TINY, "--contenders=bplf", "--depths=1,2", "--width=4")
+    assert done.returncode == 0, done.stderr
+    assert "K 1 -> 2" in done.stdout
+    assert "\nbplf " in done.stdout
+
+
+@pytest.mark.parametrize("module", ["train_step", "startup"])
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--contenders=nobody", "got nobody"),
+        ("--contenders=bplf,bplf", "different names"),
+        ("--image_size=12", "divisible by 2^levels = 8"),
+        ("--batch_size=0", "positive"),
+        ("stray", "unexpected arguments: stray"),
+    ],
+)
+def test_wrong_flags_are_refused(module, flag, message):
+    done = run(module, flag)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_peak_of_a_model_command_line():
+    done = run("peak", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--model" in done.stdout
+
+
+def test_choose():
+    assert [contender.name for contender in choose(["tfp_glow", "bplf"])] == ["tfp_glow", "bplf"]
+    assert set(DEFAULT_CONTENDERS) <= set(CONTENDERS)
+    with pytest.raises(ValueError, match="got none"):
+        choose([])
+
+
+def test_interpreters():
+    assert not has_normflows("false")
+    with pytest.raises(ValueError, match="--torch_python"):
+        has_normflows("/no/such/python")
+
+
+def test_problem_counts_convolutions():
+    problem = Problem(levels=1, depth=3, width=5, image_size=4, channels=1, batch_size=7)
+    assert problem.level_shape(0) == (2, 4)
+    assert problem.convolutions(0) == [(3, 2, 5), (1, 5, 5), (3, 5, 4)]
+    multiply_adds = 9 * 2 * 5 + 5 * 5 + 9 * 5 * 4
+    assert problem.training_flops() == 3 * 2 * multiply_adds * 4 * 3 * 7
+    assert Problem.from_json(problem.to_json()) == problem
+    images = problem.images()
+    assert images.shape == (7, 4, 4, 1)
+    assert images.dtype == np.uint8
+    assert images.std() > 0
+
+
+def test_problem_refuses():
+    with pytest.raises(ValueError, match="width must be a positive integer, got 0"):
+        Problem(width=0)
+    with pytest.raises(ValueError, match="divisible by 2\\^levels = 8, got 12"):
+        Problem(image_size=12)
+
+
+def test_report():
+    rows = [{"name": "a", "value": "10"}, {"name": "longer", "value": "9"}]
+    assert report.table(rows) == "name    value\na          10\nlonger      9"
+    assert report.median_and_range([3.0, 1.0, 2.0]) == "2 (1-3)"
+    assert report.ratio(3.0, 2.0) == "1.50x"
+    assert report.ratio(3.0, None) == "-"
