@@ -139,7 +139,9 @@ def main(arguments: list[str]) -> None:
         return
     for dtype, flops in result["peak"].items():
         print(f"peak {dtype:9} {flops / 1e9:7.0f} GFLOP/s")
-    for dtype, levels in result.get("model", {}).items():
+    if problem is None:
+        return
+    for dtype, levels in result["model"].items():
         for level in levels:
             print(
                 f"{dtype:9} {level['size']:3}x{level['size']:<3} {level['channels']:3} channels  "
