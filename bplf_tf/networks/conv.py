@@ -62,7 +62,11 @@ class ConvNetwork(keras.layers.Layer):
             # He's start, by the fan-in of one slice.
             start = keras.initializers.RandomNormal(stddev=math.sqrt(2 / fan_in), seed=seed + i)
             self._add(f"kernel_{i}", shape, "zeros" if last else start)
-            self._add(f"gain_{i}", (depth, channels[i + 1]))
+            self._add(
+                f"gain_{i}",
+                (depth, channels[i + 1]),
+                keras.initializers.Constant(_last_gain(width)) if last else "zeros",
+            )
             if not last:
                 self._add(f"bias_{i}", (depth, channels[i + 1]))
         if condition_size:
@@ -129,6 +133,17 @@ class ConvNetwork(keras.layers.Layer):
             start[f"bias_{i}"] = -mean / deviation
             hidden = tf.nn.relu((hidden - mean) / deviation)
         return start
+
+
+def _last_gain(width: int) -> float:
+    """Start of the last layer's gain, such that `exp(3 * gain)` is 14 / width, at most 1.
+
+    The last kernel starts at zero, and one step of Adam moves all of its entries by the learning
+    rate: the output moves by a multiple of it that grows with the width, and the steps of a flow
+    multiply what each of them does. Without this factor, training at a learning rate of 1e-3
+    without a warm-up blows up in its first steps.
+    """
+    return min(0.0, math.log(14 / width) / 3)
 
 
 def channel_statistics(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -92,27 +92,36 @@ def _convolution_to_few(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any
         for_turned = tf.reshape(for_turned, [side, side, channels_out, channels_in])
         return tf.reshape(tf.matmul(columns, turned), ps.shape(x)), _turned(for_turned)
 
-    return _library_convolution(x, kernel), gradient
+    return _to_few(x, kernel), gradient
 
 
 @tf.custom_gradient
 def _convolution_from_few(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    side, _, channels_in, channels_out = kernel.shape
-    columns_per_row = side * side * channels_in
+    side = kernel.shape[0]
 
     def gradient(upstream: tf.Tensor) -> Gradients:
-        rows = _rows(upstream)
-        for_kernel = tf.matmul(_rows(_columns(x, side)), rows, transpose_a=True)
-        flat = tf.reshape(kernel, [columns_per_row, channels_out])
-        for_columns = tf.reshape(
-            tf.matmul(rows, flat, transpose_b=True),
-            ps.concat([ps.shape(x)[:-1], [columns_per_row]], axis=0),
-        )
-        # The transpose of taking columns: every column goes back to where it came from.
-        back = _turned(_column_kernel(side, channels_in, x.dtype))
-        return _library_convolution(for_columns, back), tf.reshape(for_kernel, kernel.shape)
+        columns = _rows(_columns(x, side))
+        for_kernel = tf.matmul(columns, _rows(upstream), transpose_a=True)
+        return _to_few(upstream, _turned(kernel)), tf.reshape(for_kernel, kernel.shape)
 
     return _library_convolution(x, kernel), gradient
+
+
+def _to_few(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A convolution to few channels.
+
+    oneDNN computes 16 output channels even where 4 are wanted. So one convolution along the rows
+    computes what every kernel row contributes, and the contributions are added, moved by a row.
+    """
+    side, _, channels_in, channels_out = kernel.shape
+    if side != 3 or channels_out > 8:
+        return _library_convolution(x, kernel)
+    by_row = tf.reshape(tf.transpose(kernel, [1, 2, 0, 3]), [1, side, channels_in, -1])
+    above, here, below = tf.split(_library_convolution(x, by_row), 3, axis=-1)
+    empty = tf.zeros_like(here[:, :1])
+    above = tf.concat([empty, above[:, :-1]], axis=1)
+    below = tf.concat([below[:, 1:], empty], axis=1)
+    return tf.add_n([above, here, below])
 
 
 def _rows(x: tf.Tensor) -> tf.Tensor:
@@ -125,13 +134,15 @@ def _turned(kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _columns(x: tf.Tensor, side: int) -> tf.Tensor:
-    """im2col: `[B, H, W, C] -> [B, H, W, side * side * C]`, the neighbourhood of each position.
-
-    A convolution with unit vectors: quicker than slices or `tf.image.extract_patches`.
-    """
-    return _library_convolution(x, _column_kernel(side, x.shape[-1], x.dtype))
-
-
-def _column_kernel(side: int, channels: int, dtype: tf.DType) -> tf.Tensor:
-    size = side * side * channels
-    return tf.reshape(tf.eye(size, dtype=dtype), [side, side, channels, size])
+    """im2col: `[B, H, W, C] -> [B, H, W, side * side * C]`, the neighbourhood of each position."""
+    channels = x.shape[-1]
+    if channels <= 4:
+        # Convolving with unit vectors: slices of so few channels are slow to copy.
+        size = side * side * channels
+        unit_vectors = tf.reshape(tf.eye(size, dtype=x.dtype), [side, side, channels, size])
+        return _library_convolution(x, unit_vectors)
+    height, width = ps.shape(x)[1], ps.shape(x)[2]
+    before, after = (side - 1) // 2, side // 2
+    padded = tf.pad(x, [[0, 0], [before, after], [before, after], [0, 0]])
+    across = tf.concat([padded[:, :, j : j + width] for j in range(side)], axis=-1)
+    return tf.concat([across[:, i : i + height] for i in range(side)], axis=-1)
