@@ -22,18 +22,22 @@ from benchmarks.problem import Problem
 _LARGE = (16, 32, 256, 256)
 
 
-def best_seconds(call: Callable[[], Any], repeats: int) -> float:
-    """Shortest of `repeats` timings of `call`, after two calls that are not timed."""
+def best_seconds(
+    call: Callable[[], Any], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Shortest of `repeats` timings of `call` by `clock`, after two calls that are not timed."""
     call(), call()
     seconds = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         call()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return min(seconds)
 
 
-def measure_peak(repeats: int = 10) -> dict[str, float]:
+def measure_peak(
+    repeats: int = 10, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """FLOP/s of a large 3x3 convolution, by dtype name."""
     import tensorflow as tf
 
@@ -44,7 +48,7 @@ def measure_peak(repeats: int = 10) -> dict[str, float]:
         images = tf.cast(tf.random.normal([batch, size, size, channels_in]), dtype)
         kernel = tf.cast(tf.random.normal([3, 3, channels_in, channels_out]), dtype)
         convolve = tf.function(lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"))
-        seconds = best_seconds(partial(convolve, images, kernel), repeats)
+        seconds = best_seconds(partial(convolve, images, kernel), repeats, clock)
         peak[dtype.name] = flops / seconds
     return peak
 
@@ -98,21 +102,26 @@ def measure_model(problem: Problem, repeats: int = 10) -> dict[str, list[dict[st
     return result
 
 
-def in_process(problem: Problem | None = None) -> dict[str, Any]:
+def in_process(problem: Problem | None = None, cpu_time: bool = False) -> dict[str, Any]:
     """Measures in a process of its own.
 
     Args:
       problem: also measure the convolutions of this flow.
+      cpu_time: the peak of one core, by CPU time.
 
     Returns:
       `{"peak": {dtype: FLOP/s}}` and, if a problem is given, `"model"` as of `measure_model`.
     """
-    from benchmarks.processes import ROOT
+    from benchmarks.processes import ROOT, environment
 
     command = [sys.executable, "-m", "benchmarks.peak", "--json"]
     if problem is not None:
         command += ["--model", problem.to_json()]
-    output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    if cpu_time:
+        command.append("--cpu_time")
+    output = subprocess.run(
+        command, cwd=ROOT, env=environment(cpu_time), check=True, capture_output=True, text=True
+    ).stdout
     return json.loads(output.splitlines()[-1])
 
 
@@ -129,9 +138,12 @@ def main(arguments: list[str]) -> None:
         help='also measure the flow\'s own convolutions; a JSON object such as {"width": 128} '
         "changes the default problem",
     )
+    parser.add_argument("--cpu_time", action="store_true", help="CPU time in place of the clock")
     options = parser.parse_args(arguments)
     problem = None if options.model is None else Problem.from_json(options.model)
-    result: dict[str, Any] = {"peak": measure_peak()}
+    result: dict[str, Any] = {
+        "peak": measure_peak(clock=time.process_time if options.cpu_time else time.perf_counter)
+    }
     if problem is not None:
         result["model"] = measure_model(problem)
     if options.json:

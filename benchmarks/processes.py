@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -16,6 +18,14 @@ from benchmarks.problem import Problem
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
+def environment(cpu_time: bool) -> dict[str, str]:
+    """Environment of a process that measures; with `cpu_time` its libraries use one thread."""
+    if not cpu_time:
+        return dict(os.environ)
+    names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"]
+    return os.environ | dict.fromkeys(names, "1")
+
+
 class ContenderProcess:
     """A running `benchmarks.worker`; use it in a `with` statement.
 
@@ -23,12 +33,34 @@ class ContenderProcess:
       RuntimeError: from any method, with the tail of the process' standard error, if it ended.
     """
 
-    def __init__(self, contender: Contender, problem: Problem, python: str = sys.executable):
+    def __init__(
+        self,
+        contender: Contender,
+        problem: Problem,
+        python: str = sys.executable,
+        cpu_time: bool = False,
+    ):
+        """Starts the process.
+
+        Args:
+          contender: what it builds.
+          problem: the task.
+          python: the interpreter.
+          cpu_time: one thread, timed in seconds of CPU time; else all cores, by the clock.
+        """
         self.contender = contender
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
         self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker", contender.name, problem.to_json()],
+            [
+                python,
+                "-m",
+                "benchmarks.worker",
+                contender.name,
+                problem.to_json(),
+                "cpu" if cpu_time else "clock",
+            ],
             cwd=ROOT,
+            env=environment(cpu_time),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -61,11 +93,9 @@ class ContenderProcess:
         return self._ask(memory=True)["peak_bytes"]
 
     def _ask(self, **command: Any) -> dict[str, Any]:
-        try:
+        with contextlib.suppress(BrokenPipeError):  # the process has ended: _read says why
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the process has ended: _read says why
         return self._read()
 
     def _read(self) -> dict[str, Any]:

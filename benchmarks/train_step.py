@@ -32,11 +32,22 @@ _WIDTHS = common_flags.define_integers(
 _DEPTH = flags.DEFINE_integer("depth", 8, "Steps per level, K.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 10, "Training steps per run.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Runs of each contender.", lower_bound=1)
+_CPU_TIME = flags.DEFINE_bool(
+    "cpu_time",
+    False,
+    "Give every contender one thread and measure CPU time: images per second of one core, which "
+    "hold on a busy machine too.",
+)
 _PEAK = flags.DEFINE_bool("peak", True, "Measure the machine's convolution peak.")
 
 
 def measure(
-    contenders: list[Contender], python: dict[str, str], problem: Problem, steps: int, rounds: int
+    contenders: list[Contender],
+    python: dict[str, str],
+    problem: Problem,
+    steps: int,
+    rounds: int,
+    cpu_time: bool,
 ) -> dict[str, dict[str, Any]]:
     """Lets the contenders step in turn.
 
@@ -46,6 +57,7 @@ def measure(
       problem: the task.
       steps: training steps per run.
       rounds: timed runs of each contender; one more, first, is not timed.
+      cpu_time: see `ContenderProcess`.
 
     Returns:
       By name: `images_per_second` (one per round), `peak_bytes`, and what the worker told about
@@ -55,7 +67,7 @@ def measure(
     with contextlib.ExitStack() as stack:
         processes = {}
         for contender in contenders:
-            process = ContenderProcess(contender, problem, python[contender.name])
+            process = ContenderProcess(contender, problem, python[contender.name], cpu_time)
             processes[contender.name] = stack.enter_context(process)
             # One at a time, so that no process builds while another one does.
             results[contender.name] = {**process.first_step(), "images_per_second": []}
@@ -124,19 +136,26 @@ def main(arguments: list[str]) -> None:
     contenders = [contender for contender in contenders if contender.name in python]
 
     print(report.machine())
-    if warning := report.load_warning():
+    warning = None if _CPU_TIME.value else report.load_warning()
+    if warning:
         print(warning)
     for contender in contenders:
         print(f"  {contender.name}: {contender.about}")
     if missing:
         print(f"  left out, no torch and normflows in the interpreter: {', '.join(missing)}")
-    print("  torch.compile is not used; torch uses all cores")
-    peak_flops = peak.in_process()["peak"] if _PEAK.value else None
+    threads = "one thread each, by CPU time" if _CPU_TIME.value else "all cores, by the clock"
+    print(f"  {threads}; torch.compile is not used")
+    peak_flops = peak.in_process(cpu_time=_CPU_TIME.value)["peak"] if _PEAK.value else None
     if peak_flops:
         figures = ", ".join(f"{name} {value / 1e9:.0f}" for name, value in peak_flops.items())
         print(f"measured convolution peak in GFLOP/s: {figures}")
 
-    record: dict[str, Any] = {"machine": report.machine(), "peak": peak_flops, "runs": []}
+    record: dict[str, Any] = {
+        "machine": report.machine(),
+        "cpu_time": _CPU_TIME.value,
+        "peak": peak_flops,
+        "runs": [],
+    }
     for problem in problems:
         print(
             f"\nL {problem.levels}, K {problem.depth}, width {problem.width}, "
@@ -145,7 +164,7 @@ def main(arguments: list[str]) -> None:
             f"{_ROUNDS.value} runs of {_STEPS.value} steps each",
             flush=True,
         )
-        results = measure(contenders, python, problem, _STEPS.value, _ROUNDS.value)
+        results = measure(contenders, python, problem, _STEPS.value, _ROUNDS.value, _CPU_TIME.value)
         print(format_results(results, problem, peak_flops), flush=True)
         record["runs"].append({"problem": dataclasses.asdict(problem), "results": results})
     if common_flags.JSON_OUT.value:

@@ -238,6 +238,8 @@ class BPLF(keras.Model):
                 condition_vectors(np.asarray(y), self.config.classes, self.config.dtype)
         if not self.initialized:
             self.initialize(*first_images(x, y, _START_IMAGES))
+        # A data set has its own order, and Keras would warn that it does not shuffle it.
+        kwargs.setdefault("shuffle", not isinstance(x, tf.data.Dataset))
         return super().fit(x, y, **kwargs)
 
     @property

@@ -7,6 +7,7 @@ import os
 import warnings
 
 from benchmarks.problem import Problem, Stepper
+from benchmarks.report import cores
 
 
 def build(problem: Problem, *, channels_last: bool = False, bfloat16: bool = False) -> Stepper:
@@ -23,7 +24,7 @@ def build(problem: Problem, *, channels_last: bool = False, bfloat16: bool = Fal
     warnings.filterwarnings("ignore", category=SyntaxWarning)
     import normflows
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or cores()))
     torch.manual_seed(0)
     bases, merges, flows = [], [], []
     for level in reversed(range(problem.levels)):
