@@ -35,6 +35,12 @@ def _are_contenders(names: list[str]) -> bool:
 
 flags.register_validator(CONTENDERS, _are_contenders)
 
+CPU_TIME = flags.DEFINE_bool(
+    "cpu_time",
+    False,
+    "Give every contender one thread and measure CPU time in place of the clock: figures of one "
+    "core, which hold on a busy machine too.",
+)
 JSON_OUT = flags.DEFINE_string("json_out", None, "Also write everything measured to this file.")
 
 

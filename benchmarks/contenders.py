@@ -22,6 +22,7 @@ class Contender:
       torch: it needs the interpreter that has PyTorch and normflows.
       peer: it is measured against, not measured.
       about: one line for the report.
+      bfloat16: it computes in bfloat16 where it can, which the report keeps apart from float32.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Contender:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     torch: bool = False
     peer: bool = True
+    bfloat16: bool = False
 
     def build(self, problem: Problem) -> Stepper:
         module = importlib.import_module(f"benchmarks.peers.{self.module}")
@@ -51,6 +53,7 @@ CONTENDERS = {
             "bplf",
             "networks in mixed_bfloat16, no XLA, through fit",
             peer=False,
+            bfloat16=True,
             network_dtype="mixed_bfloat16",
         ),
         _contender("bplf_xla", "bplf", "float32, XLA, through fit", peer=False, jit_compile=True),
@@ -74,8 +77,9 @@ CONTENDERS = {
             "normflows_glow",
             "bfloat16 autocast, eager PyTorch, channels-last, fused Adam",
             torch=True,
-            channels_last=True,
             bfloat16=True,
+            channels_last=True,
+            autocast=True,
         ),
     ]
 }
@@ -86,6 +90,7 @@ DEFAULT_CONTENDERS = (
     "tfp_glow",
     "normflows_glow",
     "normflows_glow_channels_last",
+    "normflows_glow_bf16",
 )
 
 

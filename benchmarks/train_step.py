@@ -32,12 +32,6 @@ _WIDTHS = common_flags.define_integers(
 _DEPTH = flags.DEFINE_integer("depth", 8, "Steps per level, K.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 10, "Training steps per run.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Runs of each contender.", lower_bound=1)
-_CPU_TIME = flags.DEFINE_bool(
-    "cpu_time",
-    False,
-    "Give every contender one thread and measure CPU time: images per second of one core, which "
-    "hold on a busy machine too.",
-)
 _PEAK = flags.DEFINE_bool("peak", True, "Measure the machine's convolution peak.")
 
 
@@ -108,12 +102,14 @@ def format_results(
         row["bits/dim"] = f"{result['loss']:.2f}"
         rows.append(row)
     text = report.table(rows)
-    if peers:
-        fastest = max(peers, key=lambda name: peers[name])
-        text += f"\nbeside the faster peer, {fastest}: {_ratios(speed, fastest)}"
-        best = {name: max(result["images_per_second"]) for name, result in results.items()}
-        fastest = max(peers, key=lambda name: best[name])
-        text += f"\nthe best run of each, beside {fastest}: {_ratios(best, fastest)}"
+    best = {name: max(result["images_per_second"]) for name, result in results.items()}
+    for bfloat16, kind in ((False, "float32"), (True, "bfloat16")):
+        rivals = [name for name in peers if CONTENDERS[name].bfloat16 == bfloat16]
+        for what, figures in (("medians", speed), ("best runs", best)):
+            if rivals:
+                fastest = max(rivals, key=figures.__getitem__)
+                ratios = _ratios(figures, fastest)
+                text += f"\n{what}, beside the faster {kind} peer, {fastest}: {ratios}"
     return text
 
 
@@ -136,23 +132,27 @@ def main(arguments: list[str]) -> None:
     contenders = [contender for contender in contenders if contender.name in python]
 
     print(report.machine())
-    warning = None if _CPU_TIME.value else report.load_warning()
+    warning = None if common_flags.CPU_TIME.value else report.load_warning()
     if warning:
         print(warning)
     for contender in contenders:
         print(f"  {contender.name}: {contender.about}")
     if missing:
         print(f"  left out, no torch and normflows in the interpreter: {', '.join(missing)}")
-    threads = "one thread each, by CPU time" if _CPU_TIME.value else "all cores, by the clock"
+    threads = (
+        "one thread each, by CPU time" if common_flags.CPU_TIME.value else "all cores, by the clock"
+    )
     print(f"  {threads}; torch.compile is not used")
-    peak_flops = peak.in_process(cpu_time=_CPU_TIME.value)["peak"] if _PEAK.value else None
+    peak_flops = (
+        peak.in_process(cpu_time=common_flags.CPU_TIME.value)["peak"] if _PEAK.value else None
+    )
     if peak_flops:
         figures = ", ".join(f"{name} {value / 1e9:.0f}" for name, value in peak_flops.items())
         print(f"measured convolution peak in GFLOP/s: {figures}")
 
     record: dict[str, Any] = {
         "machine": report.machine(),
-        "cpu_time": _CPU_TIME.value,
+        "cpu_time": common_flags.CPU_TIME.value,
         "peak": peak_flops,
         "runs": [],
     }
@@ -164,7 +164,9 @@ def main(arguments: list[str]) -> None:
             f"{_ROUNDS.value} runs of {_STEPS.value} steps each",
             flush=True,
         )
-        results = measure(contenders, python, problem, _STEPS.value, _ROUNDS.value, _CPU_TIME.value)
+        results = measure(
+            contenders, python, problem, _STEPS.value, _ROUNDS.value, common_flags.CPU_TIME.value
+        )
         print(format_results(results, problem, peak_flops), flush=True)
         record["runs"].append({"problem": dataclasses.asdict(problem), "results": results})
     if common_flags.JSON_OUT.value:

@@ -44,6 +44,7 @@ def main(name: str, problem_json: str, timing: str) -> None:
     stepper = CONTENDERS[name].build(Problem.from_json(problem_json))
     answer(
         build_seconds=seconds() - start,
+        cpu_seconds=time.process_time(),
         first_loss=stepper.first_loss,
         parameters=stepper.parameters,
         versions=stepper.versions,

@@ -10,13 +10,13 @@ from benchmarks.problem import Problem, Stepper
 from benchmarks.report import cores
 
 
-def build(problem: Problem, *, channels_last: bool = False, bfloat16: bool = False) -> Stepper:
+def build(problem: Problem, *, channels_last: bool = False, autocast: bool = False) -> Stepper:
     """Builds the flow and makes the first training step.
 
     Args:
       problem: the task.
       channels_last: keep weights and images in PyTorch's channels-last memory format.
-      bfloat16: run the forward pass under `torch.autocast` to bfloat16.
+      autocast: run the forward pass under `torch.autocast` to bfloat16.
     """
     import torch
 
@@ -49,7 +49,7 @@ def build(problem: Problem, *, channels_last: bool = False, bfloat16: bool = Fal
     def train_step() -> torch.Tensor:
         values = (images.float() + torch.rand(images.shape)) / 256.0 - 0.5
         values = values.contiguous(memory_format=memory_format)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             nats = -model.log_prob(values, None).mean()
         loss = nats / (problem.dimensions * math.log(2.0)) + 8.0
         optimizer.zero_grad(set_to_none=True)

@@ -35,7 +35,7 @@ def test_train_step_prints_every_contender_and_writes_json(tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("bplf_bf16", "tfp_glow"):
         assert f"\n{name} " in done.stdout
-    assert "beside the faster peer, tfp_glow: bplf_bf16 " in done.stdout
+    assert "beside the faster float32 peer, tfp_glow: bplf_bf16 " in done.stdout
     (record,) = json.loads(out.read_text())["runs"]
     assert record["problem"]["depth"] == 2
     for result in record["results"].values():
