@@ -24,14 +24,15 @@ class ModelConfig:
       classes: names of the labels, in the order of their integers; `()` for an unconditional
         model.
       levels: number of scales L; each halves height and width.
-      depth: steps per level K.
-      width: channels of the hidden layers of g.
+      depth: steps per level K, one number for all levels or one for each, from the image on.
+      width: channels of the hidden layers of g, likewise.
       network: kernel sizes of g, `"3x3_3x3_3x3"` or `"3x3_1x1_3x3"`.
       network_dtype: arithmetic of g and of the split priors in training: `"mixed_bfloat16"`, or
         `"float32"` for that of `dtype`, in which all else stays.
       evaluation_network_dtype: the same for everything but training: sampling, likelihoods,
         encoding.
       dtype: `"float32"`, or `"float64"` for numerical tests.
+      condition_maps: maps over the image by which the condition enters each g.
       log_scale_bound: c of `log s = a + c * tanh(raw / c)`.
       kernel_form: 1x1 convolutions as `"lu"` factors or one `"dense"` matrix.
       svd_protocol: how truncated singular values enter: `None`, `"paper"`, `"anneal"` or
@@ -45,12 +46,13 @@ class ModelConfig:
     image_shape: tuple[int, int, int] = (48, 48, 1)
     classes: tuple[str, ...] = EMOTIONS
     levels: int = 3
-    depth: int = 8
-    width: int = 64
+    depth: int | tuple[int, ...] = 8
+    width: int | tuple[int, ...] = 64
     network: str = "3x3_3x3_3x3"
     network_dtype: str = "float32"
     evaluation_network_dtype: str = "float32"
     dtype: str = "float32"
+    condition_maps: int = 2
     log_scale_bound: float = 2.0
     kernel_form: str = "lu"
     svd_protocol: str | None = None
@@ -64,8 +66,10 @@ class ModelConfig:
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
         object.__setattr__(self, "classes", tuple(self.classes))
         self._check_image_shape()
-        for field in ("levels", "depth", "width", "svd_anneal_steps"):
+        for field in ("condition_maps", "svd_anneal_steps"):
             _check_positive_integer(field, getattr(self, field))
+        self._check_per_level("depth")
+        self._check_per_level("width")
         self._check_classes()
         _check_choice("network", self.network, NETWORKS)
         _check_choice("network_dtype", self.network_dtype, NETWORK_DTYPES)
@@ -96,6 +100,18 @@ class ModelConfig:
                 f"{shape[0]}x{shape[1]} with levels={self.levels}: {advice}"
             )
 
+    def _check_per_level(self, field: str) -> None:
+        value = getattr(self, field)
+        if isinstance(value, list):  # JSON has no tuples
+            value = tuple(value)
+            object.__setattr__(self, field, value)
+        for number in value if isinstance(value, tuple) else (value,):
+            _check_positive_integer(field, number)
+        if isinstance(value, tuple) and len(value) != self.levels:
+            raise ValueError(
+                f"{field} must be one integer or one per level ({self.levels}), got {value}"
+            )
+
     def _check_classes(self) -> None:
         for name in self.classes:
             if not isinstance(name, str) or not name:
@@ -120,6 +136,19 @@ class ModelConfig:
         """Numbers in one image: height * width * channels."""
         height, width, channels = self.image_shape
         return height * width * channels
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Steps of each level, from the image on."""
+        return self._per_level(self.depth)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Width of g at each level, from the image on."""
+        return self._per_level(self.width)
+
+    def _per_level(self, value: int | tuple[int, ...]) -> tuple[int, ...]:
+        return value if isinstance(value, tuple) else (value,) * self.levels
 
     @property
     def rank(self) -> int:

@@ -45,9 +45,9 @@ class BPLF(keras.Model):
         height, width, channels = config.image_shape
         for level in range(config.levels):
             height, width, channels = height // 2, width // 2, channels * 4
-            self.steps.append(self._flow_steps(level, channels))
+            self.steps.append(self._flow_steps(level, (height, width, channels)))
             if level < config.levels - 1:
-                self.split_priors.append(self._split_prior(level, channels))
+                self.split_priors.append(self._split_prior(level, (height, width, channels)))
                 channels //= 2
         self.prior = ClassConditionalGaussian(
             dimensions=config.dimensions,
@@ -68,13 +68,14 @@ class BPLF(keras.Model):
         self._functions: dict[str, Any] = {}
         self.built = True
 
-    def _flow_steps(self, level: int, channels: int) -> FlowSteps:
+    def _flow_steps(self, level: int, shape: tuple[int, int, int]) -> FlowSteps:
         return FlowSteps(
-            depth=self.config.depth,
-            channels=channels,
-            width=self.config.width,
+            depth=self.config.depths[level],
+            shape=shape,
+            width=self.config.widths[level],
             network=self.config.network,
             condition_size=self._condition_size,
+            condition_maps=self.config.condition_maps,
             log_scale_bound=self.config.log_scale_bound,
             kernel_form=self.config.kernel_form,
             seed=self.config.seed + 100 * level,
@@ -82,9 +83,9 @@ class BPLF(keras.Model):
             name=f"level_{level}",
         )
 
-    def _split_prior(self, level: int, channels: int) -> SplitPriorLayer:
+    def _split_prior(self, level: int, shape: tuple[int, int, int]) -> SplitPriorLayer:
         return SplitPriorLayer(
-            channels=channels,
+            shape=shape,
             condition_size=self._condition_size,
             log_scale_bound=self.config.log_scale_bound,
             dtype=self.config.dtype,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from datasets.npz import Parts
+from datasets.quiet_tfds import quiet_tfds
 
 PROBE_SECONDS = 10
 
@@ -37,7 +38,9 @@ def read_tfds(name: str, data_dir: Path | None) -> tuple[Parts, str]:
         _download(name, builder)
     parts = {}
     for part in ("train", "test"):
-        examples = tfds.as_numpy(builder.as_dataset(split=part, batch_size=-1, shuffle_files=False))
+        with quiet_tfds():
+            dataset = builder.as_dataset(split=part, batch_size=-1, shuffle_files=False)
+        examples = tfds.as_numpy(dataset)
         parts[part] = (examples["image"], examples["label"].astype(np.int32))
     return parts, str(builder.data_dir)
 
@@ -46,7 +49,8 @@ def _download(name: str, builder: Any) -> None:
     logger.warning("%s is not in %s: TFDS downloads it", name, builder.data_dir)
     try:
         _probe(next(iter(builder.url_infos)))
-        builder.download_and_prepare()
+        with quiet_tfds():
+            builder.download_and_prepare()
     except ImportError:
         raise
     except Exception as error:  # TFDS lets the errors of several network and file libraries through

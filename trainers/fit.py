@@ -273,10 +273,14 @@ def _print_start(run: Run) -> None:
         f"{len(run.validation)} to validate on, {kind}"
     )
     print(
-        f"{run.settings.preset}, {config.levels} levels of {config.depth} steps, "
-        f"width {config.width}, networks in {config.network_dtype}",
+        f"{run.settings.preset}, {config.levels} levels of {_said(config.depth)} steps, "
+        f"width {_said(config.width)}, networks in {config.network_dtype}",
         flush=True,
     )
+
+
+def _said(per_level: int | tuple[int, ...]) -> str:
+    return " + ".join(map(str, per_level)) if isinstance(per_level, tuple) else str(per_level)
 
 
 def _print_end(run: Run, result: dict[str, Any]) -> None:

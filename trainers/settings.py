@@ -64,8 +64,10 @@ class FitSettings:
     preset: str = setting("bplf_3x3", f"Named model: {_choices(PRESETS)}.")
     size: str = setting("small", f"Size of the preset: {_choices(SIZES)}.")
     levels: int | None = setting(None, "Number of scales L; each halves height and width.")
-    depth: int | None = setting(None, "Steps per level K.")
-    width: int | None = setting(None, "Channels of the hidden layers of g.")
+    depth: str | None = setting(
+        None, "Steps per level K: one number, or one for each level with commas between them."
+    )
+    width: str | None = setting(None, "Channels of the hidden layers of g, likewise.")
     network: str | None = setting(None, f"Kernel sizes of g: {_choices(NETWORKS)}.")
     network_dtype: str | None = setting(
         None, f"Arithmetic of the networks in training: {_choices(NETWORK_DTYPES)}."
@@ -74,6 +76,9 @@ class FitSettings:
         None, "The same for likelihoods, sampling and encoding."
     )
     dtype: str | None = setting(None, "Arithmetic of all else: float32 or float64.")
+    condition_maps: int | None = setting(
+        None, "Maps over the image by which the label enters each g."
+    )
     log_scale_bound: float | None = setting(None, "c of log s = a + c * tanh(raw / c).")
     kernel_form: str | None = setting(None, f"1x1 convolution as: {_choices(KERNEL_FORMS)}.")
     svd_protocol: str | None = setting(
@@ -146,7 +151,7 @@ class FitSettings:
 
     def _check_numbers(self) -> None:
         for name in ("image_size", "limit", "validation_limit", "epochs", "max_steps",
-                     "steps_per_epoch", "levels", "depth", "width", "svd_rank",
+                     "steps_per_epoch", "levels", "condition_maps", "svd_rank",
                      "svd_anneal_steps", "epoch_validation_limit", "batch_size",
                      "samples_per_label"):  # fmt: skip
             value = getattr(self, name)
@@ -186,6 +191,9 @@ class FitSettings:
             for field in dataclasses.fields(self)
             if field.name in shared and getattr(self, field.name) is not None
         }
+        for name in ("depth", "width"):
+            if name in changes:
+                changes[name] = _per_level(name, changes[name])
         return preset_config(
             self.preset,
             size=self.size,
@@ -193,6 +201,17 @@ class FitSettings:
             classes=classes if self.conditional else (),
             **changes,
         )
+
+
+def _per_level(name: str, text: str) -> int | tuple[int, ...]:
+    try:
+        numbers = tuple(int(value) for value in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"--{name} must be an integer, or one for each level with commas between them, "
+            f"got {text!r}"
+        ) from None
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _choice(name: str, value: str, accepted: tuple[str, ...]) -> None:

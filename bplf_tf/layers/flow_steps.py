@@ -33,10 +33,11 @@ class FlowSteps(keras.layers.Layer):
     def __init__(
         self,
         depth: int,
-        channels: int,
+        shape: tuple[int, int, int],
         width: int,
         network: str,
         condition_size: int,
+        condition_maps: int,
         log_scale_bound: float,
         kernel_form: str,
         seed: int,
@@ -46,6 +47,7 @@ class FlowSteps(keras.layers.Layer):
         self.depth = depth
         self.log_scale_bound = log_scale_bound
         self.condition_size = condition_size
+        height, map_width, channels = shape
         first, second = channels // 2, channels - channels // 2
         dtype = self.dtype_policy
         self.convolution = Invert1x1ConvWeights(
@@ -58,6 +60,7 @@ class FlowSteps(keras.layers.Layer):
             width,
             KERNEL_SIZES[network],
             condition_size,
+            (height, map_width, condition_maps),
             seed,
             dtype=dtype,
             name="g1",
@@ -70,7 +73,9 @@ class FlowSteps(keras.layers.Layer):
             weight.assign(tf.zeros_like(weight.value))
         if condition_size:
             self.condition = self.add_weight(
-                shape=(depth, condition_size, 2 * first), initializer="zeros", name="g0_condition"
+                shape=(depth, condition_size, 1, 1, 2 * first),
+                initializer="zeros",
+                name="g0_condition",
             )
         self.built = True
 

@@ -13,31 +13,33 @@ from bplf_tf.networks.convolution import convolve
 
 
 class SplitPriorLayer(keras.layers.Layer):
-    """`(raw, mean) = exp(3 * gain) * conv3x3(keep) + bias + h @ condition`, zero at the start.
+    """`(raw, mean) = exp(3 * gain) * conv3x3(keep) + h @ condition`, zero at the start.
 
-    The log-scale is `log_scale + c * tanh(raw / c)`, with `log_scale` per channel and unbounded.
+    The condition speaks for every position by itself. The log-scale is
+    `log_scale + c * tanh(raw / c)`, with `log_scale` per channel and unbounded.
     """
 
     def __init__(
         self,
-        channels: int,
+        shape: tuple[int, int, int],
         condition_size: int,
         log_scale_bound: float,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.log_scale_bound = log_scale_bound
+        height, width, channels = shape
         keep, leave = channels // 2, channels - channels // 2
-        shapes = {
+        shapes: dict[str, tuple[int, ...]] = {
             "kernel": (3, 3, keep, 2 * leave),
             "gain": (2 * leave,),
             "log_scale": (leave,),
             "mean": (leave,),
         }
         if condition_size:
-            shapes["condition"] = (condition_size, 2 * leave)
-        for name, shape in shapes.items():
-            setattr(self, name, self.add_weight(shape=shape, initializer="zeros", name=name))
+            shapes["condition"] = (condition_size, height, width, 2 * leave)
+        for name, weight_shape in shapes.items():
+            setattr(self, name, self.add_weight(shape=weight_shape, initializer="zeros", name=name))
         self.built = True
 
     def bijector(self, condition: tf.Tensor | None, network_dtype: tf.DType) -> SplitPrior:
@@ -47,8 +49,7 @@ class SplitPriorLayer(keras.layers.Layer):
         def prior(keep: tf.Tensor) -> LogScaleAndShift:
             output = tf.cast(convolve(tf.cast(keep, network_dtype), kernel), keep.dtype)
             if condition is not None:
-                of_condition = tf.linalg.matmul(condition[..., tf.newaxis, :], self.condition.value)
-                output += of_condition[..., tf.newaxis, :]
+                output += tf.tensordot(condition, self.condition.value, axes=1)
             raw, mean = tf.split(output, 2, axis=-1)
             log_scale = self.log_scale.value + bounded_log_scale(raw, self.log_scale_bound)
             return log_scale, self.mean.value + mean

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow_probability.python.internal import prefer_static as ps
 
 from bplf_tf.networks.convolution import add_bias, convolve
 
@@ -19,10 +20,11 @@ SMALLEST_DEVIATION = 1e-3
 class ConvNetwork(keras.layers.Layer):
     """K convolutional networks of equal shape, with their weights stacked.
 
-    Hidden layer i of step k computes `relu(exp(gain_i) * conv(x, kernel_i) + bias_i)`, and the
-    first adds what the condition says: a bias per channel, `h @ condition_0`. The last layer is
-    `exp(3 * gain) * conv(x, kernel)` with a kernel that starts at zero and no bias: whoever uses
-    the network adds what suits it. Gains are folded into the kernels.
+    Hidden layer i of step k computes `relu(exp(gain_i) * conv(x, kernel_i) + bias_i)`. The
+    condition enters as further channels of the input, maps over the image that depend on it
+    linearly, `h @ condition_maps`: what a label says, it says of places, such as the mouth. The
+    last layer is `exp(3 * gain) * conv(x, kernel)` with a kernel that starts at zero and no bias:
+    whoever uses the network adds what suits it. Gains are folded into the kernels.
 
     Source: the coupling network of Glow (Kingma and Dhariwal 2018) with the paper's kernel sizes.
     """
@@ -35,6 +37,7 @@ class ConvNetwork(keras.layers.Layer):
         width: int,
         kernel_sizes: tuple[int, ...],
         condition_size: int,
+        map_shape: tuple[int, int, int],
         seed: int,
         **kwargs: Any,
     ) -> None:
@@ -47,6 +50,7 @@ class ConvNetwork(keras.layers.Layer):
           width: channels of every hidden layer.
           kernel_sizes: side of each convolution's kernel, from input to output.
           condition_size: size E of the condition, 0 for none.
+          map_shape: (H, W, P): size of the input, and number of maps by which the condition enters.
           seed: of the weights' start.
           **kwargs: of `keras.layers.Layer`, such as `dtype` and `name`.
         """
@@ -54,7 +58,8 @@ class ConvNetwork(keras.layers.Layer):
         self.depth = depth
         self.condition_size = condition_size
         self.hidden_layers = len(kernel_sizes) - 1
-        channels = [in_channels, *[width] * self.hidden_layers, out_channels]
+        maps = map_shape[-1] if condition_size else 0
+        channels = [in_channels + maps, *[width] * self.hidden_layers, out_channels]
         for i, side in enumerate(kernel_sizes):
             last = i == self.hidden_layers
             fan_in = side * side * channels[i]
@@ -70,7 +75,7 @@ class ConvNetwork(keras.layers.Layer):
             if not last:
                 self._add(f"bias_{i}", (depth, channels[i + 1]))
         if condition_size:
-            self._add("condition_0", (depth, condition_size, width))
+            self._add("condition_maps", (depth, condition_size, *map_shape))
         self.built = True
 
     def _add(self, name: str, shape: tuple[int, ...], initializer: Any = "zeros") -> None:
@@ -85,7 +90,7 @@ class ConvNetwork(keras.layers.Layer):
 
         Returns:
           `kernel_i [K, h, w, c_in, c_out]` and, but for the last layer, `bias_i [K, c_out]`;
-          `bias_0` is `[K, ..., 1, 1, c_out]` where there is a condition.
+          where there is a condition, `maps [K, ..., H, W, P]`.
         """
         slices = {}
         for i in range(self.hidden_layers + 1):
@@ -97,9 +102,7 @@ class ConvNetwork(keras.layers.Layer):
         for i in range(self.hidden_layers):
             slices[f"bias_{i}"] = tf.cast(self._value(f"bias_{i}"), dtype)
         if condition is not None:
-            of_condition = per_step(condition, self._value("condition_0"))
-            bias = expand_like(self._value("bias_0"), of_condition.shape.rank - 4) + of_condition
-            slices["bias_0"] = tf.cast(bias, dtype)
+            slices["maps"] = tf.cast(per_step(condition, self._value("condition_maps")), dtype)
         return slices
 
     def _value(self, name: str) -> tf.Tensor:
@@ -107,7 +110,7 @@ class ConvNetwork(keras.layers.Layer):
 
     def apply(self, slices: Slices, x: tf.Tensor) -> tf.Tensor:
         """One network: `[..., H, W, in_channels] -> [..., H, W, out_channels]`, dtype of `x`."""
-        hidden = tf.cast(x, slices["kernel_0"].dtype)
+        hidden = _with_maps(tf.cast(x, slices["kernel_0"].dtype), slices)
         for i in range(self.hidden_layers):
             hidden = tf.nn.relu(
                 add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
@@ -125,7 +128,7 @@ class ConvNetwork(keras.layers.Layer):
         Returns:
           Values of `gain_i` and `bias_i`, `[c_out]`, for every hidden layer.
         """
-        start, hidden = {}, x
+        start, hidden = {}, _with_maps(x, slices)
         for i in range(self.hidden_layers):
             hidden = add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
             mean, deviation = channel_statistics(hidden)
@@ -153,11 +156,19 @@ def channel_statistics(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def per_step(condition: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
-    """`h @ table_k` for every step: `[..., E], [K, E, C] -> [K, ..., 1, 1, C]`."""
-    product = tf.tensordot(condition, table, axes=[[-1], [1]])  # [..., K, C]
-    rank = product.shape.rank
-    moved = tf.transpose(product, [rank - 2, *range(rank - 2), rank - 1])
-    return moved[..., tf.newaxis, tf.newaxis, :]
+    """`h @ table_k` for every step: `[..., E], [K, E, H, W, C] -> [K, ..., H, W, C]`."""
+    product = tf.tensordot(condition, table, axes=[[-1], [1]])  # [..., K, H, W, C]
+    steps = product.shape.rank - 4
+    return tf.transpose(product, [steps, *range(steps), *range(steps + 1, steps + 4)])
+
+
+def _with_maps(x: tf.Tensor, slices: Slices) -> tf.Tensor:
+    """Appends the condition's maps, where there are any, to the channels of `[..., H, W, C]`."""
+    if "maps" not in slices:
+        return x
+    maps = slices["maps"]
+    shape = ps.concat([ps.shape(x)[:-1], [maps.shape[-1]]], axis=0)
+    return tf.concat([x, tf.broadcast_to(maps, shape)], axis=-1)
 
 
 def expand_like(x: tf.Tensor, batch_rank: int) -> tf.Tensor:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from datasets.drawn_faces.parallel import draw_many, label_of
 from datasets.drawn_faces.render import check_shape
-from datasets.drawn_faces.splits import check_split
+from datasets.drawn_faces.splits import SPLITS, check_split
+from datasets.quiet_tfds import quiet_tfds
+
+if TYPE_CHECKING:
+    from datasets.drawn_faces.builder import DrawnFaces
 
 # Up to this many are drawn on the spot rather than preparing the whole data set first.
 _FEW = 512
@@ -58,13 +63,21 @@ def load_arrays(
 def _prepared(
     split: str, size: int, channels: int, count: int, data_dir: str | os.PathLike[str] | None
 ) -> np.ndarray:
-    import tensorflow_datasets as tfds
-
     from datasets.drawn_faces.builder import DrawnFaces
 
     directory = None if data_dir is None else os.fspath(data_dir)
     builder = DrawnFaces.for_shape(size, channels, directory)
-    builder.download_and_prepare()
+    if not builder.is_prepared():
+        faces = sum(one.count for one in SPLITS.values())
+        print(f"Drawing {faces:,} faces into {builder.data_dir}; once, a minute or two", flush=True)
+    with quiet_tfds():
+        builder.download_and_prepare()
+        return _read(builder, split, count)
+
+
+def _read(builder: DrawnFaces, split: str, count: int) -> np.ndarray:
+    import tensorflow_datasets as tfds
+
     found = builder.info.splits[split].num_examples
     if found < count:
         raise RuntimeError(
@@ -76,7 +89,7 @@ def _prepared(
         read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
         shuffle_files=False,
     )
-    images = np.empty((count, size, size, channels), np.uint8)
+    images = np.empty((count, *builder.info.features["image"].shape), np.uint8)
     place = 0
     for batch in dataset.batch(500).as_numpy_iterator():
         images[place : place + len(batch["image"])] = batch["image"]

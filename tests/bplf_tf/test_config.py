@@ -14,6 +14,13 @@ def test_presets_survive_json(name: str, size: str) -> None:
     assert (config.svd_protocol == "paper") == name.endswith("svd")
 
 
+def test_depth_and_width_may_differ_by_level() -> None:
+    config = ModelConfig(depth=(2, 4, 6), width=16)
+    assert config.depths == (2, 4, 6)
+    assert config.widths == (16, 16, 16)
+    assert ModelConfig.from_json(config.to_json()) == config
+
+
 def test_paper_size_is_that_of_the_sources() -> None:
     config = preset_config("bplf_3x3", "paper")
     assert (config.levels, config.depth, config.width) == (3, 32, 512)
@@ -29,6 +36,8 @@ def test_paper_size_is_that_of_the_sources() -> None:
         ({"image_shape": (48, 48, 2)}, "1 or 3 channels, got 2"),
         ({"depth": 0}, "depth must be a positive integer, got 0"),
         ({"width": 2.5}, "width must be a positive integer, got 2.5"),
+        ({"width": (8, 8)}, r"width must be one integer or one per level \(3\), got \(8, 8\)"),
+        ({"depth": (8, 0, 8)}, "depth must be a positive integer, got 0"),
         ({"network": "5x5"}, "network must be one of 3x3_3x3_3x3, 3x3_1x1_3x3, got '5x5'"),
         ({"network_dtype": "int8"}, "network_dtype must be one of"),
         ({"classes": ("a", "a")}, "distinct"),

@@ -40,6 +40,7 @@ def _labels(count: int) -> np.ndarray:
         {"image_shape": (48, 48, 1), "levels": 3, "depth": 1},
         {"image_shape": (64, 64, 3), "levels": 3, "depth": 1},
         {"classes": ()},
+        {"depth": (1, 3), "width": (4, 6)},
         {"network": "3x3_1x1_3x3"},
         {"kernel_form": "dense"},
         {"svd_protocol": "bijector"},
@@ -94,7 +95,7 @@ def test_the_label_reaches_every_conditioned_part() -> None:
     model = randomise(_model())
     reached = [v.path for v in model.trainable_variables if "condition" in v.path]
     assert sum("g0_condition" in path for path in reached) == 2
-    assert sum("g1/condition_0" in path for path in reached) == 2
+    assert sum("g1/condition_maps" in path for path in reached) == 2
     assert sum("split_prior" in path for path in reached) == 1
     images = _images(model, 4)
     whole = model.log_prob(images, "happy")

@@ -30,10 +30,16 @@ def test_defaults_come_from_the_preset(preset):
 
 def test_given_values_win_over_the_preset():
     settings = dataclasses.replace(
-        GOOD, levels=2, depth=3, width=5, network_dtype="mixed_bfloat16", seed=7, conditional=False
+        GOOD,
+        levels=2,
+        depth="3",
+        width="5,6",
+        network_dtype="mixed_bfloat16",
+        seed=7,
+        conditional=False,
     )
     config = settings.model_config((48, 48, 1), ("a", "b"))
-    assert (config.levels, config.depth, config.width) == (2, 3, 5)
+    assert (config.levels, config.depth, config.width) == (2, 3, (5, 6))
     assert config.network_dtype == "mixed_bfloat16"
     assert config.seed == 7
     assert config.classes == ()
@@ -60,6 +66,9 @@ def test_given_values_win_over_the_preset():
         ({"network_dtype": "int8"}, "network_dtype must be one of"),
         ({"svd_protocol": "none"}, "svd_protocol must be one of"),
         ({"svd_slope": 1.5}, "svd_slope"),
+        ({"depth": "0"}, "depth must be a positive integer, got 0"),
+        ({"width": "64,a"}, "--width must be an integer, or one for each level.*got '64,a'"),
+        ({"width": "64,64"}, r"width must be one integer or one per level \(3\), got \(64, 64\)"),
         ({"image_size": 28}, "use levels=2 or fewer"),
         ({"image_size": 16, "svd_rank": 17}, r"svd_rank must lie in 1\.\.16"),
     ],
