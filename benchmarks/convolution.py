@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from functools import partial
+from typing import Any
 
 from benchmarks import report
 from benchmarks.peak import best_seconds
@@ -23,10 +24,10 @@ def measure(problem: Problem, repeats: int) -> list[dict[str, str]]:
 
     from bplf_tf.networks.convolution import convolve
 
-    def library(x, kernel):
+    def library(x: Any, kernel: Any) -> Any:
         return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
 
-    def both(convolution, x, kernel):
+    def both(convolution: Any, x: Any, kernel: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch([x, kernel])
             y = convolution(x, kernel)

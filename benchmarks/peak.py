@@ -61,7 +61,7 @@ def measure_model(problem: Problem, repeats: int = 10) -> dict[str, list[dict[st
     """
     import tensorflow as tf
 
-    def networks(images, kernels):
+    def networks(images: Any, kernels: Any) -> Any:
         for *hidden, last in kernels:
             for kernel in hidden:
                 images = tf.nn.relu(tf.nn.conv2d(images, kernel, 1, "SAME"))
@@ -69,7 +69,7 @@ def measure_model(problem: Problem, repeats: int = 10) -> dict[str, list[dict[st
             images = images[..., : kernels[0][0].shape[2]]
         return tf.reduce_sum(tf.cast(images, tf.float32))
 
-    def gradients(images, kernels):
+    def gradients(images: Any, kernels: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch([images, kernels])
             total = networks(images, kernels)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from benchmarks.contenders import Contender, has_normflows
 from benchmarks.problem import Problem
@@ -94,17 +94,23 @@ class ContenderProcess:
 
     def _ask(self, **command: Any) -> dict[str, Any]:
         with contextlib.suppress(BrokenPipeError):  # the process has ended: _read says why
-            self._process.stdin.write(json.dumps(command) + "\n")
-            self._process.stdin.flush()
+            pipe = _opened(self._process.stdin)
+            pipe.write(json.dumps(command) + "\n")
+            pipe.flush()
         return self._read()
 
     def _read(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()
+        line = _opened(self._process.stdout).readline()
         if not line:
             self._errors.seek(0)
             tail = self._errors.read()[-4000:].decode(errors="replace")
             raise RuntimeError(f"{self.contender.name} ended early:\n{tail}")
         return json.loads(line)
+
+
+def _opened(pipe: IO[str] | None) -> IO[str]:
+    assert pipe is not None  # Popen was told to make it
+    return pipe
 
 
 def interpreters(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from typing import Any
 
 from benchmarks.problem import Problem, Stepper
 from benchmarks.report import cores
@@ -26,7 +27,9 @@ def build(problem: Problem, *, channels_last: bool = False, autocast: bool = Fal
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or cores()))
     torch.manual_seed(0)
-    bases, merges, flows = [], [], []
+    bases: list[Any] = []
+    merges: list[Any] = []
+    flows: list[Any] = []
     for level in reversed(range(problem.levels)):
         size, channels = problem.level_shape(level)
         blocks = [

@@ -35,7 +35,7 @@ def build(problem: Problem, *, jit_compile: bool = False) -> Stepper:
     images = tf.constant(problem.images())
 
     @tf.function(jit_compile=jit_compile)
-    def train_step(images):
+    def train_step(images: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             noise = tf.random.uniform(tf.shape(images))
             values = (tf.cast(images, tf.float32) + noise) / 256.0 - 0.5
