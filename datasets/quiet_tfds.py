@@ -1,4 +1,4 @@
-"""TFDS without its log lines and progress bars, which bury what a user wants to read."""
+"""TFDS without its lines of information, which bury what a user wants to read."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,15 +7,17 @@ from absl import logging
 
 
 @contextlib.contextmanager
-def quiet_tfds() -> Iterator[None]:
-    """Keeps warnings and errors; information and progress bars are left out inside the block."""
+def quiet_tfds(bars: bool = True) -> Iterator[None]:
+    """Keeps warnings and errors inside the block, and progress bars if `bars`."""
     import tensorflow_datasets as tfds
 
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.WARNING)
-    tfds.disable_progress_bar()
+    if not bars:
+        tfds.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
-        tfds.enable_progress_bar()
+        if not bars:
+            tfds.enable_progress_bar()

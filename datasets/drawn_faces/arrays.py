@@ -70,7 +70,7 @@ def _prepared(
     if not builder.is_prepared():
         faces = sum(one.count for one in SPLITS.values())
         print(f"Drawing {faces:,} faces into {builder.data_dir}; once, a minute or two", flush=True)
-    with quiet_tfds():
+    with quiet_tfds(bars=False):
         builder.download_and_prepare()
         return _read(builder, split, count)
 
