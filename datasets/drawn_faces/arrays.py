@@ -66,7 +66,8 @@ def _prepared(
     from datasets.drawn_faces.builder import DrawnFaces
 
     directory = None if data_dir is None else os.fspath(data_dir)
-    builder = DrawnFaces.for_shape(size, channels, directory)
+    with quiet_tfds(bars=False):
+        builder = DrawnFaces.for_shape(size, channels, directory)
     if not builder.is_prepared():
         faces = sum(one.count for one in SPLITS.values())
         print(f"Drawing {faces:,} faces into {builder.data_dir}; once, a minute or two", flush=True)
