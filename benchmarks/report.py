@@ -8,6 +8,8 @@ import platform
 import statistics
 from collections.abc import Mapping, Sequence
 
+from trainers.environment import cores
+
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
     """`rows` as columns of equal width: the first flush left, the others flush right.
@@ -36,11 +38,6 @@ def median_and_range(values: Sequence[float], digits: int = 0) -> str:
 def ratio(value: float, reference: float | None) -> str:
     """`value / reference` as `"1.53x"`, or `"-"` where there is nothing to compare with."""
     return f"{value / reference:.2f}x" if reference else "-"
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> str:

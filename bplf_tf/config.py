@@ -34,6 +34,7 @@ class ModelConfig:
       dtype: `"float32"`, or `"float64"` for numerical tests.
       condition_maps: maps over the image by which the condition enters each g.
       log_scale_bound: c of `log s = a + c * tanh(raw / c)`.
+      heavy_tails: what leaves a level has learned tails instead of a Gaussian's.
       kernel_form: 1x1 convolutions as `"lu"` factors or one `"dense"` matrix.
       svd_protocol: how truncated singular values enter: `None`, `"paper"`, `"anneal"` or
         `"bijector"`; see `bplf_tf.svd`.
@@ -53,7 +54,8 @@ class ModelConfig:
     evaluation_network_dtype: str = "float32"
     dtype: str = "float32"
     condition_maps: int = 2
-    log_scale_bound: float = 2.0
+    log_scale_bound: float = 1.0
+    heavy_tails: bool = True
     kernel_form: str = "lu"
     svd_protocol: str | None = None
     svd_rank: int | None = None

@@ -16,7 +16,7 @@ from bplf_tf.bijectors import FlowStack, MultiScale, Squeeze, SVDTruncate
 from bplf_tf.config import ModelConfig, preset_config
 from bplf_tf.inputs import check_element_spec, check_images, first_images, unpack
 from bplf_tf.labels import Label, condition_vectors
-from bplf_tf.layers import FlowSteps, SplitPriorLayer
+from bplf_tf.layers import FlowSteps, HeavyTailsLayer, SplitPriorLayer
 from bplf_tf.likelihood import bits_per_dim, dequantise, quantise
 from bplf_tf.priors import ClassConditionalGaussian
 
@@ -49,6 +49,11 @@ class BPLF(keras.Model):
             if level < config.levels - 1:
                 self.split_priors.append(self._split_prior(level, (height, width, channels)))
                 channels //= 2
+        self.tails = (
+            HeavyTailsLayer(channels, dtype=config.dtype, name="tails")
+            if config.heavy_tails
+            else None
+        )
         self.prior = ClassConditionalGaussian(
             dimensions=config.dimensions,
             conditional_dimensions=height * width * channels,
@@ -88,6 +93,7 @@ class BPLF(keras.Model):
             shape=shape,
             condition_size=self._condition_size,
             log_scale_bound=self.config.log_scale_bound,
+            heavy_tails=self.config.heavy_tails,
             dtype=self.config.dtype,
             name=f"split_prior_{level}",
         )
@@ -136,6 +142,8 @@ class BPLF(keras.Model):
             ]
             if level < len(self.split_priors):
                 parts.append(self.split_priors[level].bijector(condition, dtype))
+            elif self.tails:
+                parts.append(self.tails.bijector())
             levels.append(tfp.bijectors.Chain(parts, name=f"level_{level}"))
         flow = MultiScale(levels, self.config.image_shape)
         if self.config.svd_protocol != "bijector":

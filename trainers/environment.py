@@ -20,7 +20,7 @@ def describe() -> dict[str, Any]:
         "machine": {
             "system": platform.system(),
             "architecture": platform.machine(),
-            "cores": _cores(),
+            "cores": cores(),
         },
     }
 
@@ -53,7 +53,8 @@ def _git_output(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores this process may use."""
     # What this process may use, which in a container is often less than what the machine has.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

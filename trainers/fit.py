@@ -19,6 +19,7 @@ from trainers.quiet import import_tensorflow
 from trainers.run_directory import RunDirectory
 from trainers.schedule import Schedule
 from trainers.settings import FitSettings
+from trainers.threads import set_threads
 
 if TYPE_CHECKING:
     import keras
@@ -88,6 +89,7 @@ def prepare(settings: FitSettings) -> Run:
         directory = RunDirectory(Path(settings.run_dir or ""))
         directory.check(settings.overwrite)
         import_tensorflow()
+        set_threads(settings.threads_per_operation, environment.cores())
         train_source = _load(settings, "train", settings.limit)
         validation = _load(settings, settings.validation_split, settings.validation_limit)
         _check_same_kind(train_source, validation)

@@ -80,6 +80,9 @@ class FitSettings:
         None, "Maps over the image by which the label enters each g."
     )
     log_scale_bound: float | None = setting(None, "c of log s = a + c * tanh(raw / c).")
+    heavy_tails: bool | None = setting(
+        None, "Learned tails, heavier than a Gaussian's, of what leaves a level."
+    )
     kernel_form: str | None = setting(None, f"1x1 convolution as: {_choices(KERNEL_FORMS)}.")
     svd_protocol: str | None = setting(
         None, f"Truncation of singular values: {_choices(SVD_PROTOCOLS)}."
@@ -122,6 +125,11 @@ class FitSettings:
     jit_compile: bool = setting(
         False, "Compile the step with XLA. Its convolutions are slower than TensorFlow's on CPUs."
     )
+    threads_per_operation: int = setting(
+        0,
+        "CPU threads that share one operation. 0 leaves the number to TensorFlow, but on one or "
+        "two cores takes 1: operations then run side by side, which is quicker there.",
+    )
 
     sample_temperature: float = setting(0.7, "Temperature of the pictures after each epoch.")
     samples_per_label: int = setting(8, "Samples per label in the pictures after each epoch.")
@@ -161,7 +169,8 @@ class FitSettings:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must be a positive number, got {value}")
-        for name in ("warmup_steps", "weight_decay", "clip_norm", "sample_temperature", "seed"):
+        for name in ("warmup_steps", "weight_decay", "clip_norm", "sample_temperature", "seed",
+                     "threads_per_operation"):  # fmt: skip
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must not be negative, got {value}")

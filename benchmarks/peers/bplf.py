@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.problem import Problem, Stepper
+from trainers.environment import cores
+from trainers.threads import set_threads
 
 
 def build(
@@ -25,6 +27,7 @@ def build(
 
     from bplf_tf import BPLF
 
+    set_threads(0, cores())
     model = BPLF.from_preset(
         "bplf_3x3_1x1",
         size="small",

@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from benchmarks.problem import Problem, Stepper
-from benchmarks.report import cores
+from trainers.environment import cores
 
 
 def build(problem: Problem, *, channels_last: bool = False, autocast: bool = False) -> Stepper:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from benchmarks.problem import Problem, Stepper
+from trainers.environment import cores
+from trainers.threads import set_threads
 
 
 def build(problem: Problem, *, jit_compile: bool = False) -> Stepper:
@@ -18,6 +20,7 @@ def build(problem: Problem, *, jit_compile: bool = False) -> Stepper:
     import tensorflow_probability as tfp
     import tf_keras
 
+    set_threads(0, cores())
     tfb, tfd = tfp.bijectors, tfp.distributions
     glow = tfb.Glow(
         output_shape=problem.image_shape,

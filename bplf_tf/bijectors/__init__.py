@@ -5,6 +5,7 @@ TFP's directions: `forward` is latent to image (sampling), `inverse` image to la
 
 from bplf_tf.bijectors.bi_parallel_affine import BiParallelAffine
 from bplf_tf.bijectors.flow_stack import FlowStack
+from bplf_tf.bijectors.heavy_tails import heavy_tails
 from bplf_tf.bijectors.invert_1x1_conv import (
     Invert1x1Conv,
     kernel_log_abs_det,
@@ -25,6 +26,7 @@ __all__ = [
     "SVDTruncate",
     "SplitPrior",
     "Squeeze",
+    "heavy_tails",
     "kernel_log_abs_det",
     "lu_inverse",
     "lu_kernel",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from bplf_tf.bijectors.base import FlowBijector
 from bplf_tf.bijectors.bi_parallel_affine import (
@@ -19,27 +20,33 @@ class SplitPrior(FlowBijector):
     A Gaussian `p(leave | keep) = N(mean(keep), scale(keep))` written as a bijector, so that all
     that leaves is standard normal and one base distribution serves the whole flow.
 
-    Forward: `leave = mean(keep) + scale(keep) * z`, `keep` unchanged.
-    Forward log-det: `sum log scale`.
-    Inverse: `z = (leave - mean(keep)) / scale(keep)`, image to latent.
-    Inverse log-det: `-sum log scale`.
+    Forward: `leave = mean(keep) + scale(keep) * tails(z)`, `keep` unchanged.
+    Forward log-det: `sum log scale` and the tails' log-det.
+    Inverse: `z = tails^-1((leave - mean(keep)) / scale(keep))`, image to latent.
+    Inverse log-det: `-sum log scale` and the tails' inverse log-det.
 
     Source: the multi-scale split of RealNVP (Dinh et al. 2017) with the learned prior of Glow
     (Kingma and Dhariwal 2018).
     """
 
     def __init__(
-        self, prior: Callable[[tf.Tensor], LogScaleAndShift], name: str = "split_prior"
+        self,
+        prior: Callable[[tf.Tensor], LogScaleAndShift],
+        tails: tfp.bijectors.Bijector | None = None,
+        name: str = "split_prior",
     ) -> None:
         """Creates the bijector.
 
         Args:
           prior: function of `keep [..., H, W, C // 2]` that returns `(log scale, mean)` of the
             leaving half, each `[..., H, W, C - C // 2]`. A condition enters by a closure.
+          tails: bijector of the leaving half, `[..., H, W, C - C // 2]`, that gives it tails other
+            than a Gaussian's; None for the Gaussian.
           name: name of the bijector.
         """
         parameters = dict(locals())
         self._prior = prior
+        self._tails = tfp.bijectors.Identity() if tails is None else tails
         super().__init__(parameters=parameters, name=name)
 
     @classmethod
@@ -50,11 +57,17 @@ class SplitPrior(FlowBijector):
     def _forward_and_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         keep, z = split_channels(x)
         log_scale, mean = self._prior(keep)
-        leave = mean + tf.exp(log_scale) * z
-        return tf.concat([keep, leave], axis=-1), sum_over_event(log_scale, z)
+        standardised = self._tails.forward(z)
+        leave = mean + tf.exp(log_scale) * standardised
+        log_det = sum_over_event(log_scale, z)
+        log_det += self._tails.forward_log_det_jacobian(z, event_ndims=3)
+        return tf.concat([keep, leave], axis=-1), log_det
 
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         keep, leave = split_channels(y)
         log_scale, mean = self._prior(keep)
-        z = (leave - mean) * tf.exp(-log_scale)
-        return tf.concat([keep, z], axis=-1), -sum_over_event(log_scale, z)
+        standardised = (leave - mean) * tf.exp(-log_scale)
+        z = self._tails.inverse(standardised)
+        log_det = self._tails.inverse_log_det_jacobian(standardised, event_ndims=3)
+        log_det -= sum_over_event(log_scale, z)
+        return tf.concat([keep, z], axis=-1), log_det

@@ -1,6 +1,7 @@
 """Keras layers that own the weights of bijectors and hand the bijectors out."""
 
 from bplf_tf.layers.flow_steps import FlowSteps
+from bplf_tf.layers.heavy_tails import HeavyTailsLayer
 from bplf_tf.layers.split_prior import SplitPriorLayer
 
-__all__ = ["FlowSteps", "SplitPriorLayer"]
+__all__ = ["FlowSteps", "HeavyTailsLayer", "SplitPriorLayer"]

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bplf_tf.bijectors import SplitPrior
 from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift, split_channels
+from bplf_tf.layers.heavy_tails import HeavyTailsLayer
 from bplf_tf.layers.scale import bounded_log_scale
 from bplf_tf.networks.conv import channel_statistics
 from bplf_tf.networks.convolution import convolve
@@ -24,6 +25,7 @@ class SplitPriorLayer(keras.layers.Layer):
         shape: tuple[int, int, int],
         condition_size: int,
         log_scale_bound: float,
+        heavy_tails: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -40,6 +42,7 @@ class SplitPriorLayer(keras.layers.Layer):
             shapes["condition"] = (condition_size, height, width, 2 * leave)
         for name, weight_shape in shapes.items():
             setattr(self, name, self.add_weight(shape=weight_shape, initializer="zeros", name=name))
+        self.tails = HeavyTailsLayer(leave, dtype=self.dtype_policy) if heavy_tails else None
         self.built = True
 
     def bijector(self, condition: tf.Tensor | None, network_dtype: tf.DType) -> SplitPrior:
@@ -54,7 +57,7 @@ class SplitPriorLayer(keras.layers.Layer):
             log_scale = self.log_scale.value + bounded_log_scale(raw, self.log_scale_bound)
             return log_scale, self.mean.value + mean
 
-        return SplitPrior(prior)
+        return SplitPrior(prior, self.tails.bijector() if self.tails else None)
 
     def initialize(self, x: tf.Tensor) -> tf.Tensor:
         """Data-dependent start from `[B, h, w, c]`; returns the half that stays."""

@@ -13,6 +13,11 @@ Slices = dict[str, tf.Tensor]
 
 KERNEL_SIZES = {"3x3_3x3_3x3": (3, 3, 3), "3x3_1x1_3x3": (3, 1, 3)}
 
+# Inputs are about standard normal, and held within this. Unbounded, a network's output grows with
+# whatever lies beyond what training showed, and does so again in every step: one picture with a
+# checkerboard behind the face then spoils the mean likelihood of thousands.
+INPUT_BOUND = 5.0
+
 # Standard deviations below it count as constant channels: a quarter of a grey level.
 SMALLEST_DEVIATION = 1e-3
 
@@ -20,11 +25,12 @@ SMALLEST_DEVIATION = 1e-3
 class ConvNetwork(keras.layers.Layer):
     """K convolutional networks of equal shape, with their weights stacked.
 
-    Hidden layer i of step k computes `relu(exp(gain_i) * conv(x, kernel_i) + bias_i)`. The
-    condition enters as further channels of the input, maps over the image that depend on it
-    linearly, `h @ condition_maps`: what a label says, it says of places, such as the mouth. The
-    last layer is `exp(3 * gain) * conv(x, kernel)` with a kernel that starts at zero and no bias:
-    whoever uses the network adds what suits it. Gains are folded into the kernels.
+    The input is bounded first, `5 * tanh(x / 5)`. Hidden layer i of step k computes
+    `relu(exp(gain_i) * conv(x, kernel_i) + bias_i)`. The condition enters as further channels of
+    the input, maps over the image that depend on it linearly, `h @ condition_maps`: what a label
+    says, it says of places, such as the mouth. The last layer is `exp(3 * gain) * conv(x, kernel)`
+    with a kernel that starts at zero and no bias: whoever uses the network adds what suits it.
+    Gains are folded into the kernels.
 
     Source: the coupling network of Glow (Kingma and Dhariwal 2018) with the paper's kernel sizes.
     """
@@ -110,7 +116,7 @@ class ConvNetwork(keras.layers.Layer):
 
     def apply(self, slices: Slices, x: tf.Tensor) -> tf.Tensor:
         """One network: `[..., H, W, in_channels] -> [..., H, W, out_channels]`, dtype of `x`."""
-        hidden = _with_maps(tf.cast(x, slices["kernel_0"].dtype), slices)
+        hidden = _with_maps(tf.cast(bounded(x), slices["kernel_0"].dtype), slices)
         for i in range(self.hidden_layers):
             hidden = tf.nn.relu(
                 add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
@@ -128,7 +134,7 @@ class ConvNetwork(keras.layers.Layer):
         Returns:
           Values of `gain_i` and `bias_i`, `[c_out]`, for every hidden layer.
         """
-        start, hidden = {}, _with_maps(x, slices)
+        start, hidden = {}, _with_maps(bounded(x), slices)
         for i in range(self.hidden_layers):
             hidden = add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
             mean, deviation = channel_statistics(hidden)
@@ -169,6 +175,11 @@ def _with_maps(x: tf.Tensor, slices: Slices) -> tf.Tensor:
     maps = slices["maps"]
     shape = ps.concat([ps.shape(x)[:-1], [maps.shape[-1]]], axis=0)
     return tf.concat([x, tf.broadcast_to(maps, shape)], axis=-1)
+
+
+def bounded(x: tf.Tensor) -> tf.Tensor:
+    """`INPUT_BOUND * tanh(x / INPUT_BOUND)`: the identity near 0."""
+    return INPUT_BOUND * tf.tanh(x * (1 / INPUT_BOUND))
 
 
 def expand_like(x: tf.Tensor, batch_rank: int) -> tf.Tensor:
