@@ -120,7 +120,7 @@ def test_keras_sees_every_weight_and_each_gets_a_gradient(network_dtype: str) ->
     model.initialize(_images(model, 16), _labels(16))
     randomise(model)
     model.fit(_images(model, 8), _labels(8), batch_size=8, verbose=0)
-    assert len(seen) == len(model.trainable_variables) == 37
+    assert len(seen) == len(model.trainable_variables) == 39
     for gradient, variable in seen:
         assert gradient is not None, variable.path
         assert gradient.dtype == tf.float32
