@@ -61,6 +61,8 @@ def _nonfinite_activation(
             if not _finite(x):
                 return f"level {level}, split prior"
             x, _ = split_channels(x)
+        elif model.tails and not _finite(model.tails.bijector().inverse(x)):
+            return f"level {level}, tails"
     return None
 
 
