@@ -96,7 +96,11 @@ class ModelConfig:
             fitting = 0
             while shape[0] % 2 ** (fitting + 1) == 0 and shape[1] % 2 ** (fitting + 1) == 0:
                 fitting += 1
-            advice = f"use levels={fitting} or fewer" if fitting else "pad or crop to even sizes"
+            advice = (
+                f"use levels={fitting}, with one depth and width for each, or another size"
+                if fitting
+                else "pad or crop to even sizes"
+            )
             raise ValueError(
                 f"height and width must be divisible by 2**levels = {2**self.levels}, got "
                 f"{shape[0]}x{shape[1]} with levels={self.levels}: {advice}"

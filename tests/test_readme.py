@@ -30,7 +30,7 @@ def test_example_runs(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    with Image.open(tmp_path / "happy.png") as picture:
+    with Image.open(tmp_path / "example.png") as picture:
         assert picture.size == (8 * 48, 48)
     assert (tmp_path / "model.keras").is_file()
     assert re.search(r"\d\.\d+ bits/dim", done.stdout)

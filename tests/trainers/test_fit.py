@@ -157,7 +157,7 @@ def test_a_run_is_not_overwritten_unless_told(finished):
         ({"dataset": "faces"}, "no data set 'faces'; there are"),
         ({"dataset": "folder", "data_path": "/nowhere"}, "/nowhere"),
         ({"dataset": "fer2013", "data_path": "/nowhere.csv"}, "/nowhere.csv"),
-        ({"image_size": 20, "levels": 3}, "use levels=2 or fewer"),
+        ({"image_size": 20, "levels": 3}, "use levels=2, with one depth"),
         ({"preset": "glow"}, "the presets are"),
     ],
 )

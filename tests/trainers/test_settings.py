@@ -69,7 +69,7 @@ def test_given_values_win_over_the_preset():
         ({"depth": "0"}, "depth must be a positive integer, got 0"),
         ({"width": "64,a"}, "--width must be an integer, or one for each level.*got '64,a'"),
         ({"width": "64,64"}, r"width must be one integer or one per level \(3\), got \(64, 64\)"),
-        ({"image_size": 28}, "use levels=2 or fewer"),
+        ({"image_size": 28}, "use levels=2, with one depth"),
         ({"image_size": 16, "svd_rank": 17}, r"svd_rank must lie in 1\.\.16"),
     ],
 )
