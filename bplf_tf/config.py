@@ -35,6 +35,8 @@ class ModelConfig:
       condition_maps: maps over the image by which the condition enters each g.
       log_scale_bound: c of `log s = a + c * tanh(raw / c)`.
       heavy_tails: what leaves a level has learned tails instead of a Gaussian's.
+      pixel_logit: the flow sees the logit of each pixel's place in the training images' histogram;
+        without it, pixels.
       kernel_form: 1x1 convolutions as `"lu"` factors or one `"dense"` matrix.
       svd_protocol: how truncated singular values enter: `None`, `"paper"`, `"anneal"` or
         `"bijector"`; see `bplf_tf.svd`.
@@ -56,6 +58,7 @@ class ModelConfig:
     condition_maps: int = 2
     log_scale_bound: float = 1.0
     heavy_tails: bool = True
+    pixel_logit: bool = True
     kernel_form: str = "lu"
     svd_protocol: str | None = None
     svd_rank: int | None = None

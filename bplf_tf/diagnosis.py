@@ -46,6 +46,8 @@ def _nonfinite_activation(
 ) -> str | None:
     dtype = model.arithmetic(model.config.network_dtype)
     x = dequantise(images, 0.5, tf.as_dtype(model.config.dtype))
+    if model.pixel_logit:
+        x = model.pixel_logit.bijector().inverse(x)
     for level, steps in enumerate(model.steps):
         x = Squeeze().inverse(x)
         stack = steps.bijector(condition, dtype)

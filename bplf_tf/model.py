@@ -16,7 +16,7 @@ from bplf_tf.bijectors import FlowStack, MultiScale, Squeeze, SVDTruncate
 from bplf_tf.config import ModelConfig, preset_config
 from bplf_tf.inputs import check_element_spec, check_images, first_images, unpack
 from bplf_tf.labels import Label, condition_vectors
-from bplf_tf.layers import FlowSteps, HeavyTailsLayer, SplitPriorLayer
+from bplf_tf.layers import FlowSteps, HeavyTailsLayer, PixelLogitLayer, SplitPriorLayer
 from bplf_tf.likelihood import bits_per_dim, dequantise, quantise
 from bplf_tf.priors import ClassConditionalGaussian
 
@@ -43,6 +43,11 @@ class BPLF(keras.Model):
         self.steps: list[FlowSteps] = []
         self.split_priors: list[SplitPriorLayer] = []
         height, width, channels = config.image_shape
+        self.pixel_logit = (
+            PixelLogitLayer(channels, dtype=config.dtype, name="pixel_logit")
+            if config.pixel_logit
+            else None
+        )
         for level in range(config.levels):
             height, width, channels = height // 2, width // 2, channels * 4
             self.steps.append(self._flow_steps(level, (height, width, channels)))
@@ -145,11 +150,13 @@ class BPLF(keras.Model):
             elif self.tails:
                 parts.append(self.tails.bijector())
             levels.append(tfp.bijectors.Chain(parts, name=f"level_{level}"))
-        flow = MultiScale(levels, self.config.image_shape)
-        if self.config.svd_protocol != "bijector":
-            return flow
-        truncate = SVDTruncate(threshold=self._svd_threshold.value, slope=self.config.svd_slope)
-        return tfp.bijectors.Chain([truncate, flow])
+        chain: list[tfp.bijectors.Bijector] = [MultiScale(levels, self.config.image_shape)]
+        if self.config.svd_protocol == "bijector":
+            threshold, slope = self._svd_threshold.value, self.config.svd_slope
+            chain.insert(0, SVDTruncate(threshold=threshold, slope=slope))
+        if self.pixel_logit:  # nearest to the image: it takes pixels, in their range
+            chain.insert(0, self.pixel_logit.bijector())
+        return tfp.bijectors.Chain(chain)
 
     def distribution(
         self, label: Label = None, temperature: float = 1.0
@@ -266,7 +273,11 @@ class BPLF(keras.Model):
         images = self._check_images(images)
         condition = self._condition(labels) if self._condition_size else None
         keys = [tf.constant(self.config.seed), tf.constant(-1), tf.range(len(images))]
-        x = self._dequantise(svd.training_images(images, self.config, step=0), keys)
+        images = svd.training_images(images, self.config, step=0)
+        x = self._dequantise(images, keys)
+        if self.pixel_logit:
+            self.pixel_logit.initialize(images)
+            x = self.pixel_logit.bijector().inverse(x)
         if self.config.svd_protocol == "bijector":
             threshold = SVDTruncate.fit(x, self.config.rank)
             self._svd_threshold.assign(threshold)

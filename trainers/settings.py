@@ -83,6 +83,9 @@ class FitSettings:
     heavy_tails: bool | None = setting(
         None, "Learned tails, heavier than a Gaussian's, of what leaves a level."
     )
+    pixel_logit: bool | None = setting(
+        None, "The flow sees the logit of a pixel's place in the training images' histogram."
+    )
     kernel_form: str | None = setting(None, f"1x1 convolution as: {_choices(KERNEL_FORMS)}.")
     svd_protocol: str | None = setting(
         None, f"Truncation of singular values: {_choices(SVD_PROTOCOLS)}."

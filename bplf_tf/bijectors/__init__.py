@@ -14,6 +14,7 @@ from bplf_tf.bijectors.invert_1x1_conv import (
     lu_log_abs_det,
 )
 from bplf_tf.bijectors.multi_scale import MultiScale
+from bplf_tf.bijectors.pixel_logit import PixelLogit
 from bplf_tf.bijectors.split_prior import SplitPrior
 from bplf_tf.bijectors.squeeze import Squeeze
 from bplf_tf.bijectors.svd_truncate import SVDTruncate
@@ -23,6 +24,7 @@ __all__ = [
     "FlowStack",
     "Invert1x1Conv",
     "MultiScale",
+    "PixelLogit",
     "SVDTruncate",
     "SplitPrior",
     "Squeeze",

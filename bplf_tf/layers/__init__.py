@@ -2,6 +2,7 @@
 
 from bplf_tf.layers.flow_steps import FlowSteps
 from bplf_tf.layers.heavy_tails import HeavyTailsLayer
+from bplf_tf.layers.pixel_logit import PixelLogitLayer
 from bplf_tf.layers.split_prior import SplitPriorLayer
 
-__all__ = ["FlowSteps", "HeavyTailsLayer", "SplitPriorLayer"]
+__all__ = ["FlowSteps", "HeavyTailsLayer", "PixelLogitLayer", "SplitPriorLayer"]

@@ -48,7 +48,8 @@ class Case:
       batch_shapes: leading shapes that its inputs may have.
       dynamic_latent_shape: event shape that `tf.function` is told; None where it may be unknown.
       dynamic_image_shape: likewise.
-      draw: random inputs, `(rng, shape) -> float64`.
+      draw: random latents, `(rng, shape) -> float64`.
+      draw_image: random images, where they are drawn in another way.
       inversion: largest error of an inversion in float64.
       float32: relative tolerance of float32 against float64.
       compiled: relative tolerance of XLA against eager execution, both in float64; None leaves
@@ -63,6 +64,7 @@ class Case:
     dynamic_latent_shape: tuple[int | None, ...] | None = None
     dynamic_image_shape: tuple[int | None, ...] | None = None
     draw: Draw = draw_normal
+    draw_image: Draw | None = None
     inversion: float = 1e-9
     float32: float = 1e-4
     compiled: float | None = 1e-9
@@ -72,7 +74,8 @@ class Case:
         return self.draw(np.random.default_rng(seed), batch + self.latent_shape)
 
     def image(self, batch: tuple[int, ...], seed: int = 2) -> np.ndarray:
-        return self.draw(np.random.default_rng(seed), batch + self.image_shape)
+        draw = self.draw_image or self.draw
+        return draw(np.random.default_rng(seed), batch + self.image_shape)
 
     @property
     def some_batch(self) -> tuple[int, ...]:
