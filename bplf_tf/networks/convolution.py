@@ -111,17 +111,16 @@ def _to_few(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """A convolution to few channels.
 
     oneDNN computes 16 output channels even where 4 are wanted. So one convolution along the rows
-    computes what every kernel row contributes, and the contributions are added, moved by a row.
+    computes what every kernel row contributes, and another one, of zeros and ones, adds the
+    contributions up, each from its own row of the image.
     """
     side, _, channels_in, channels_out = kernel.shape
     if side != 3 or channels_out > 8:
         return _library_convolution(x, kernel)
     by_row = tf.reshape(tf.transpose(kernel, [1, 2, 0, 3]), [1, side, channels_in, -1])
-    above, here, below = tf.split(_library_convolution(x, by_row), 3, axis=-1)
-    empty = tf.zeros_like(here[:, :1])
-    above = tf.concat([empty, above[:, :-1]], axis=1)
-    below = tf.concat([below[:, 1:], empty], axis=1)
-    return tf.add_n([above, here, below])
+    adding = tf.reshape(tf.eye(side * channels_out, dtype=x.dtype), [side, 1, channels_out, -1])
+    adding = tf.transpose(adding, [0, 1, 3, 2])
+    return _library_convolution(_library_convolution(x, by_row), adding)
 
 
 def _rows(x: tf.Tensor) -> tf.Tensor:
