@@ -12,6 +12,7 @@ NETWORKS = ("3x3_3x3_3x3", "3x3_1x1_3x3")
 NETWORK_DTYPES = ("float32", "mixed_bfloat16")
 SVD_PROTOCOLS = ("paper", "anneal", "bijector")
 KERNEL_FORMS = ("lu", "dense")
+MEMORY = ("ordinary", "constant")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,8 @@ class ModelConfig:
       pixel_logit: the flow sees the logit of each pixel's place in the training images' histogram;
         without it, pixels.
       kernel_form: 1x1 convolutions as `"lu"` factors or one `"dense"` matrix.
+      memory: of training: `"ordinary"` keeps what every step computed; `"constant"` rebuilds it in
+        the backward pass, so that memory does not grow with depth.
       svd_protocol: how truncated singular values enter: `None`, `"paper"`, `"anneal"` or
         `"bijector"`; see `bplf_tf.svd`.
       svd_rank: singular values kept; `None` means `min(height, width) // 2`.
@@ -60,6 +63,7 @@ class ModelConfig:
     heavy_tails: bool = True
     pixel_logit: bool = True
     kernel_form: str = "lu"
+    memory: str = "ordinary"
     svd_protocol: str | None = None
     svd_rank: int | None = None
     svd_slope: float = 0.5
@@ -81,6 +85,7 @@ class ModelConfig:
         _check_choice("evaluation_network_dtype", self.evaluation_network_dtype, NETWORK_DTYPES)
         _check_choice("dtype", self.dtype, ("float32", "float64"))
         _check_choice("kernel_form", self.kernel_form, KERNEL_FORMS)
+        _check_choice("memory", self.memory, MEMORY)
         if self.log_scale_bound <= 0:
             raise ValueError(f"log_scale_bound must be positive, got {self.log_scale_bound}")
         self._check_svd()

@@ -143,7 +143,7 @@ class BPLF(keras.Model):
         for level, steps in enumerate(self.steps):
             parts: list[tfp.bijectors.Bijector] = [
                 Squeeze(),
-                steps.bijector(condition, dtype, unroll),
+                steps.bijector(condition, dtype, unroll, self.config.memory == "constant"),
             ]
             if level < len(self.split_priors):
                 parts.append(self.split_priors[level].bijector(condition, dtype))

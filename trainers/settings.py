@@ -8,6 +8,7 @@ from typing import Any
 
 from bplf_tf.config import (
     KERNEL_FORMS,
+    MEMORY,
     NETWORK_DTYPES,
     NETWORKS,
     PRESETS,
@@ -87,6 +88,11 @@ class FitSettings:
         None, "The flow sees the logit of a pixel's place in the training images' histogram."
     )
     kernel_form: str | None = setting(None, f"1x1 convolution as: {_choices(KERNEL_FORMS)}.")
+    memory: str | None = setting(
+        None,
+        f"Memory of training: {_choices(MEMORY)}. Constant does not grow with depth, and takes "
+        "about 1.4 times as long.",
+    )
     svd_protocol: str | None = setting(
         None, f"Truncation of singular values: {_choices(SVD_PROTOCOLS)}."
     )

@@ -47,6 +47,28 @@ class FlowBijector(tfp.bijectors.Bijector):
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         raise ValueError(f"{type(self).__name__} has no inverse direction")
 
+    def recompute_inverse(
+        self, x: tf.Tensor, tape: tf.GradientTape
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        """The input that `inverse` took, from its output `x`, and `inverse` of it again.
+
+        For a backward pass that does not keep activations. Overridden where a part of the work
+        would be done twice, once to invert and once to differentiate.
+
+        Args:
+          x: what `inverse` returned, `[..., H, W, C]`.
+          tape: recording; watches what comes back as the input.
+
+        Returns:
+          The input as tensors to be joined along the channels, all watched and depending on
+          nothing; the value and the inverse log-det computed from them.
+        """
+        with tape.stop_recording():
+            y = tf.stop_gradient(self._forward_and_log_det(x)[0])
+        tape.watch(y)
+        value, log_det = self._inverse_and_log_det(y)
+        return [y], value, log_det
+
     def _augmented_forward(self, x: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         y, log_det = self._forward_and_log_det(x)
         return y, {"fldj": log_det, "ildj": -log_det}

@@ -80,6 +80,22 @@ class BiParallelAffine(FlowBijector):
         x2 = (y2 - m2) * tf.exp(-log_s2)
         return tf.concat([x1, x2], axis=-1), -_log_det(x1, log_s1, x2, log_s2)
 
+    def recompute_inverse(
+        self, x: tf.Tensor, tape: tf.GradientTape
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        """See `FlowBijector`; runs g1 once, for the inversion and the gradient together."""
+        y1, y2 = split_channels(x)
+        log_s1, m1 = _at_least_3d(self._log_scale), _at_least_3d(self._shift)
+        with tape.stop_recording():
+            x1 = tf.stop_gradient((y1 - m1) * tf.exp(-log_s1))
+        tape.watch(x1)
+        log_s2, m2 = self._g1(x1)
+        with tape.stop_recording():
+            x2 = tf.stop_gradient((y2 - m2) * tf.exp(-log_s2))
+        tape.watch(x2)
+        value = tf.concat([tf.exp(log_s1) * x1 + m1, tf.exp(log_s2) * x2 + m2], axis=-1)
+        return [x1, x2], value, _log_det(x1, log_s1, x2, log_s2)
+
 
 def _log_det(x1: tf.Tensor, log_s1: tf.Tensor, x2: tf.Tensor, log_s2: tf.Tensor) -> tf.Tensor:
     return sum_over_event(log_s1, x1) + sum_over_event(log_s2, x2)

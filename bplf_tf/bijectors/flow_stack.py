@@ -9,6 +9,7 @@ from tensorflow_probability.python.internal import prefer_static as ps
 from tensorflow_probability.python.internal import tensor_util
 
 from bplf_tf.bijectors.base import FlowBijector
+from bplf_tf.bijectors.constant_memory import inverse_in_constant_memory, unstack
 
 Slices = Any  # a nested structure of tensors
 
@@ -29,6 +30,7 @@ class FlowStack(FlowBijector):
         step: Callable[[Slices], tfp.bijectors.Bijector],
         stacked: Slices,
         unroll: bool = False,
+        constant_memory: bool = False,
         name: str = "flow_stack",
     ) -> None:
         """Creates the bijector.
@@ -38,6 +40,9 @@ class FlowStack(FlowBijector):
           stacked: nested structure of tensors `[K, ...]`; slice k holds the parameters of step k.
           unroll: write the K steps out in the graph instead of looping: for interpreters whose
             loops are slow (TFLite).
+          constant_memory: let the gradient of `inverse` rebuild the steps' inputs by inversion
+            instead of keeping them: memory does not grow with K, for about 1.4 times the time.
+            The steps must be made of `FlowBijector`s, and there are no second derivatives.
           name: name of the bijector.
 
         Raises:
@@ -55,6 +60,7 @@ class FlowStack(FlowBijector):
             )
         self._depth = depths.pop()
         self._unroll = unroll
+        self._constant_memory = constant_memory
         super().__init__(parameters=parameters, name=name)
 
     @classmethod
@@ -74,6 +80,9 @@ class FlowStack(FlowBijector):
         return self._make_step(tf.nest.map_structure(lambda t: t[k], self._stacked))
 
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        if self._constant_memory:
+            return inverse_in_constant_memory(self._make_step, self._stacked, y)
+
         def inverse_step(step: tfp.bijectors.Bijector, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return step.inverse(x), step.inverse_log_det_jacobian(x, event_ndims=3)
 
@@ -93,8 +102,9 @@ class FlowStack(FlowBijector):
                 log_det += step_log_det
             return x, log_det
 
-        # TensorArrays: the gradient of tf.gather would write a dense [K, ...] at every step.
-        arrays = tf.nest.map_structure(_unstack, self._stacked)
+        arrays = tf.nest.map_structure(
+            lambda tensor: unstack(tf.convert_to_tensor(tensor)), self._stacked
+        )
 
         def body(i: tf.Tensor, x: tf.Tensor, log_det: tf.Tensor) -> tuple[tf.Tensor, ...]:
             k = i if from_image else self._depth - 1 - i
@@ -109,11 +119,3 @@ class FlowStack(FlowBijector):
             maximum_iterations=self._depth,
         )
         return x, log_det
-
-
-def _unstack(tensor: tf.Tensor) -> tf.TensorArray:
-    tensor = tf.convert_to_tensor(tensor)
-    array = tf.TensorArray(
-        tensor.dtype, size=tensor.shape[0], element_shape=tensor.shape[1:], clear_after_read=False
-    )
-    return array.unstack(tensor)

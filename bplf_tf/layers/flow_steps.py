@@ -80,7 +80,11 @@ class FlowSteps(keras.layers.Layer):
         self.built = True
 
     def bijector(
-        self, condition: tf.Tensor | None, network_dtype: tf.DType, unroll: bool = False
+        self,
+        condition: tf.Tensor | None,
+        network_dtype: tf.DType,
+        unroll: bool = False,
+        constant_memory: bool = False,
     ) -> FlowStack:
         """The K steps as one bijector.
 
@@ -88,8 +92,10 @@ class FlowSteps(keras.layers.Layer):
           condition: `[..., E]`, or None for an unconditional model.
           network_dtype: of the arithmetic of g1.
           unroll: see `FlowStack`.
+          constant_memory: see `FlowStack`.
         """
-        return FlowStack(self.step, self.stacked(condition, network_dtype), unroll=unroll)
+        stacked = self.stacked(condition, network_dtype)
+        return FlowStack(self.step, stacked, unroll=unroll, constant_memory=constant_memory)
 
     def stacked(self, condition: tf.Tensor | None, network_dtype: tf.DType) -> Slices:
         """The parameters of the K steps, each tensor `[K, ...]`."""
