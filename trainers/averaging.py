@@ -38,6 +38,13 @@ class _WarmAverage:
             share = ops.cast(1.0 - momentum, variable.dtype)
             average.assign(average + share * (variable - average))
 
+    def finalize_variable_values(self, var_list: list[Any]) -> None:
+        """Nothing: Keras would put the averages in the weights' place as `fit` ends.
+
+        A run may call `fit` again, and then trains on from the weights; whoever wants the averages
+        says so with `averaged_weights`.
+        """
+
 
 @keras.saving.register_keras_serializable(package="bplf_tf_trainers")
 class Adam(_WarmAverage, keras.optimizers.Adam):

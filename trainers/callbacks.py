@@ -11,7 +11,7 @@ import io
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,9 @@ class Stopwatch:
     def __init__(self) -> None:
         self._started: float | None = None
 
-    def start(self) -> None:
-        """Starts to count, or starts anew."""
-        self._started = time.monotonic()
+    def start(self, minutes: float = 0.0) -> None:
+        """Starts to count from `minutes`, or starts anew."""
+        self._started = time.monotonic() - 60.0 * minutes
 
     def minutes(self) -> float:
         """Minutes since the start."""
@@ -177,18 +177,21 @@ class MetricsFile(keras.callbacks.Callback):
 
     Args:
       path: of the csv.
+      rows: those of the epochs before, where a run is resumed.
     """
 
     _FIRST = ("epoch", "step", "minutes", "bits_per_dim", "val_bits_per_dim")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rows: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__()
         self._path = path
-        self.rows: list[dict[str, Any]] = []
+        self.rows = list(rows)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Writes the row."""
         values = {name: v for name, v in (logs or {}).items() if name not in ("loss", "val_loss")}
+        # An epoch that the run's end had cut short may have been gone on with.
+        self.rows = [row for row in self.rows if row["epoch"] <= epoch]
         self.rows.append({"epoch": epoch + 1, **values})
         names = {name: None for row in self.rows for name in row}
         columns = [name for name in self._FIRST if name in names]

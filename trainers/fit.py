@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bplf_tf.config import ModelConfig
 from trainers import environment, flags
+from trainers.checkpoints import CheckpointError, Checkpoints, Progress
 from trainers.files import write_json
 from trainers.quiet import import_tensorflow
 from trainers.run_directory import RunDirectory
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bplf_tf import BPLF
     from datasets import ImageSource
     from trainers.callbacks import Stopwatch
+    from trainers.resuming import StopSignal
 
 _INVERSE_ERROR_IMAGES = 64
 _FINAL_INVERSE_ERROR_IMAGES = 1000
@@ -65,15 +67,21 @@ def main(settings: FitSettings) -> int:
     run = prepare(settings)
     _print_start(run)
     from trainers.callbacks import NonFiniteError
+    from trainers.resuming import Interrupted
 
     try:
         result = train(run)
     except NonFiniteError as error:
         print(f"\nerror: {error}\n{_kept_model(run)}", file=sys.stderr)
         return NONFINITE
-    except KeyboardInterrupt:
+    except Interrupted as stopped:
+        print(f"\n{stopped}: saved. Go on with\n  {_resume_command()}", file=sys.stderr)
+        return 128 + stopped.signal
+    except KeyboardInterrupt:  # a second Ctrl-C, or one outside of training
         print(f"\ninterrupted\n{_kept_model(run)}", file=sys.stderr)
         return INTERRUPTED
+    except CheckpointError as error:
+        raise flags.UserError(str(error)) from error
     _print_end(run, result)
     return 0
 
@@ -87,8 +95,9 @@ def prepare(settings: FitSettings) -> Run:
     try:
         settings.check()
         directory = RunDirectory(Path(settings.run_dir or ""))
-        directory.check(settings.overwrite)
+        directory.check(settings.overwrite, settings.resume)
         import_tensorflow()
+        _make_deterministic(settings)
         set_threads(settings.threads_per_operation, environment.cores())
         train_source = _load(settings, "train", settings.limit)
         validation = _load(settings, settings.validation_split, settings.validation_limit)
@@ -126,27 +135,45 @@ def train(run: Run) -> dict[str, Any]:
     from trainers.averaging import make_optimizer
     from trainers.callbacks import NonFiniteError, ScheduledRun, Stopwatch
     from trainers.measure import spread
+    from trainers.resuming import StopSignal
 
     settings = run.settings
     model = BPLF(run.config)
     model.compile(optimizer=make_optimizer(settings), jit_compile=settings.jit_compile)
+    model.optimizer.build(model.trainable_variables)
+    checkpoints = Checkpoints(
+        run.directory.checkpoints,
+        {**settings.identity(), **run.config.to_dict(), "images": len(run.train)},
+        settings.keep_checkpoints,
+    )
+    progress = _restored(checkpoints, model) if settings.resume else Progress()
     # The directory comes into being when nothing is left that a user could have got wrong.
-    run.directory.create()
+    run.directory.create(settings.resume)
     write_json(run.directory.config, describe(run, model))
 
     watch = Stopwatch()
     scheduled = ScheduledRun(run.schedule, watch.minutes)
     validation = spread(run.validation, settings.epoch_validation_limit)
-    watch.start()
+    watch.start(progress.minutes)
     try:
-        model.fit(
-            training_dataset(run.train, settings.batch_size, settings.seed, flip=settings.flip),
-            validation_data=evaluation_dataset(validation, settings.batch_size),
-            steps_per_epoch=run.steps_per_epoch,
-            epochs=_KERAS_EPOCHS,
-            shuffle=False,  # the data set has its own order
-            callbacks=[scheduled, *_callbacks(run, watch)],
-        )
+        with StopSignal() as stop:
+            callbacks = [scheduled, *_callbacks(run, model, watch, checkpoints, progress, stop)]
+            for epochs in _epochs(run, progress.step):
+                if run.schedule.finished(int(model.optimizer.iterations), watch.minutes()):
+                    break
+                model.fit(
+                    training_dataset(
+                        run.train,
+                        settings.batch_size,
+                        settings.seed,
+                        start_step=int(model.optimizer.iterations),
+                        flip=settings.flip,
+                    ),
+                    validation_data=evaluation_dataset(validation, settings.batch_size),
+                    shuffle=False,  # the data set has its own order
+                    callbacks=callbacks,
+                    **epochs,
+                )
     except tf.errors.InvalidArgumentError as error:
         if "non-finite loss" not in str(error):
             raise
@@ -156,6 +183,29 @@ def train(run: Run) -> dict[str, Any]:
 
 # `ScheduledRun` ends the run; Keras only needs a number that is never reached.
 _KERAS_EPOCHS = 10**9
+
+
+def _epochs(run: Run, step: int) -> list[dict[str, int]]:
+    """Arguments of the calls of `fit` from a step on: the rest of an epoch, then whole ones."""
+    epoch, done = divmod(step, run.steps_per_epoch)
+    rest = []
+    if done:
+        left = run.steps_per_epoch - done
+        rest = [{"initial_epoch": epoch, "epochs": epoch + 1, "steps_per_epoch": left}]
+        epoch += 1
+    every = {"initial_epoch": epoch, "epochs": _KERAS_EPOCHS}
+    return [*rest, {**every, "steps_per_epoch": run.steps_per_epoch}]
+
+
+def _restored(checkpoints: Checkpoints, model: BPLF) -> Progress:
+    progress, complaints = checkpoints.restore(model)
+    for complaint in complaints:
+        print(f"warning: {complaint}: going back to the checkpoint before it", file=sys.stderr)
+    if progress.step:
+        print(f"Going on after step {progress.step}, {progress.minutes:.1f} minutes", flush=True)
+    else:
+        print(f"No checkpoint in {checkpoints.folder}: beginning at step 0", flush=True)
+    return progress
 
 
 def describe(run: Run, model: BPLF) -> dict[str, Any]:
@@ -195,19 +245,29 @@ def _check_same_kind(train_source: ImageSource, validation: ImageSource) -> None
             )
 
 
-def _callbacks(run: Run, watch: Stopwatch) -> list[keras.callbacks.Callback]:
+def _callbacks(
+    run: Run,
+    model: BPLF,
+    watch: Stopwatch,
+    checkpoints: Checkpoints,
+    progress: Progress,
+    stop: StopSignal,
+) -> list[keras.callbacks.Callback]:
     from trainers import callbacks
     from trainers.averaging import AverageInValidation
     from trainers.measure import spread
+    from trainers.resuming import CheckpointWriter, RunningMeans
 
     settings = run.settings
     few = spread(run.validation, _INVERSE_ERROR_IMAGES)
+    metrics = callbacks.MetricsFile(run.directory.metrics, progress.rows)
     return [
+        *([RunningMeans(model)] if progress.step % run.steps_per_epoch else []),
         AverageInValidation(),
         callbacks.ImagesPerSecond(settings.batch_size, len(run.train)),
         callbacks.InverseError(few.images, few.labels if settings.conditional else None),
         callbacks.NonFiniteGuard(),
-        callbacks.MetricsFile(run.directory.metrics),
+        metrics,
         callbacks.ModelFile(run.directory.model),
         callbacks.SampleGrid(
             run.directory.picture,
@@ -216,6 +276,16 @@ def _callbacks(run: Run, watch: Stopwatch) -> list[keras.callbacks.Callback]:
             samples_per_label=settings.samples_per_label,
             temperature=settings.sample_temperature,
             seed=settings.seed,
+        ),
+        # After the pictures: whoever resumes from a checkpoint finds all that came before it.
+        CheckpointWriter(
+            checkpoints,
+            metrics,
+            watch.minutes,
+            run.steps_per_epoch,
+            settings.checkpoint_steps,
+            settings.checkpoint_minutes,
+            stop,
         ),
         callbacks.ProgressBar(run.schedule, watch.minutes),
     ]
@@ -253,6 +323,20 @@ def _explain_nonfinite(run: Run, model: BPLF, step: int) -> str:
     where = model.locate_nonfinite(images, labels if settings.conditional else None)
     place = where or "nowhere in the forward pass: a gradient, or the step's own noise"
     return f"non-finite loss at step {step}; it arises at: {place}"
+
+
+def _make_deterministic(settings: FitSettings) -> None:
+    if settings.deterministic:
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def _resume_command() -> str:
+    arguments = [argument for argument in sys.argv[1:] if argument != "--overwrite"]
+    if "--resume" not in arguments:
+        arguments.append("--resume")
+    return shlex.join(["python", "-m", "trainers.fit", *arguments])
 
 
 def _kept_model(run: Run) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 
@@ -38,11 +39,16 @@ class RunDirectory:
         return self.path / "result.json"
 
     @property
+    def checkpoints(self) -> Path:
+        """Folder of what a run resumes from."""
+        return self.path / "checkpoints"
+
+    @property
     def samples(self) -> Path:
         """Folder of pictures, `epoch_001.png` and on."""
         return self.path / "samples"
 
-    def check(self, overwrite: bool) -> None:
+    def check(self, overwrite: bool, resume: bool = False) -> None:
         """Checks that a run can be written here; touches nothing.
 
         Raises:
@@ -50,10 +56,10 @@ class RunDirectory:
           NotADirectoryError: the path, or a folder above it, is a file.
           PermissionError: it cannot be written to.
         """
-        if not overwrite and any(self._files()):
+        if not (overwrite or resume) and any(self._files()):
             raise FileExistsError(
-                f"{self.path} already holds a run: choose another --run_dir, "
-                "or give --overwrite to replace it"
+                f"{self.path} already holds a run: give --resume to go on with it, --overwrite to "
+                "replace it, or choose another --run_dir"
             )
         existing = self.path.absolute()
         while not existing.exists():
@@ -63,10 +69,20 @@ class RunDirectory:
         if not os.access(existing, os.W_OK | os.X_OK):
             raise PermissionError(f"--run_dir={self.path}: {existing} cannot be written to")
 
-    def create(self) -> None:
-        """Makes the directory. Removes the files of an earlier run, and only those."""
-        for file in self._files():
-            file.unlink()
+    def create(self, resume: bool = False) -> None:
+        """Makes the directory. Removes the files of an earlier run, and only those.
+
+        Args:
+          resume: leave them where they are.
+        """
+        if not resume:
+            for file in self._files():
+                if file.is_file():
+                    file.unlink()
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self.result.unlink(missing_ok=True)
+        for rest in [*self.path.glob(".*.partial.*"), *self.samples.glob(".*.partial.*")]:
+            rest.unlink()  # of a process that was killed while it wrote
         self.samples.mkdir(parents=True, exist_ok=True)
 
     def picture(self, epoch: int) -> Path:
@@ -75,5 +91,5 @@ class RunDirectory:
 
     def _files(self) -> list[Path]:
         files = [self.config, self.metrics, self.model, self.result]
-        files += sorted(self.samples.glob("epoch_*.png"))
+        files += [*sorted(self.samples.glob("epoch_*.png")), *self.checkpoints.glob("step_*")]
         return [file for file in files if file.exists()]

@@ -39,6 +39,20 @@ class FitSettings:
 
     run_dir: str | None = setting(None, "Directory to write the run to. Required.")
     overwrite: bool = setting(False, "Replace the run that --run_dir already holds.")
+    resume: bool = setting(
+        False, "Go on from the last checkpoint in --run_dir, or begin where there is none."
+    )
+    checkpoint_minutes: float = setting(
+        10.0,
+        "Write a checkpoint after so many minutes, besides the one after each epoch; 0 is off.",
+    )
+    checkpoint_steps: int | None = setting(None, "Write a checkpoint after so many steps, too.")
+    keep_checkpoints: int = setting(3, "Checkpoints kept; the best one is kept besides.")
+    deterministic: bool = setting(
+        False,
+        "Only operations that give the same bits each time; slower. With a run that ends by steps, "
+        "a resumed run then ends with the very weights of an uninterrupted one.",
+    )
 
     dataset: str = setting(
         "drawn_faces",
@@ -151,6 +165,8 @@ class FitSettings:
         """
         if not self.run_dir:
             raise ValueError("--run_dir is required: the directory to write the run to")
+        if self.resume and self.overwrite:
+            raise ValueError("--resume goes on with a run and --overwrite replaces it: give one")
         self._check_numbers()
         _choice("optimizer", self.optimizer, OPTIMIZERS)
         _choice("validation_split", self.validation_split, ("validation", "test"))
@@ -170,6 +186,7 @@ class FitSettings:
         for name in ("image_size", "limit", "validation_limit", "epochs", "max_steps",
                      "steps_per_epoch", "levels", "condition_maps", "svd_rank",
                      "svd_anneal_steps", "epoch_validation_limit", "batch_size",
+                     "checkpoint_steps", "keep_checkpoints",
                      "samples_per_label"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -179,7 +196,7 @@ class FitSettings:
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must be a positive number, got {value}")
         for name in ("warmup_steps", "weight_decay", "clip_norm", "sample_temperature", "seed",
-                     "threads_per_operation"):  # fmt: skip
+                     "threads_per_operation", "checkpoint_minutes"):  # fmt: skip
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must not be negative, got {value}")
@@ -189,6 +206,17 @@ class FitSettings:
                 raise ValueError(f"--{name} must lie in [0, 1), got {value}")
         if self.channels not in (None, 1, 3):
             raise ValueError(f"--channels must be 1 or 3, got {self.channels}")
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint and the run that goes on from it must have in common."""
+        free = {
+            "run_dir", "overwrite", "resume", "data_path", "epochs", "max_steps", "max_minutes",
+            "checkpoint_minutes", "checkpoint_steps", "keep_checkpoints", "deterministic",
+            "threads_per_operation", "jit_compile", "epoch_validation_limit", "validation_limit",
+            "sample_temperature", "samples_per_label",
+        }  # fmt: skip
+        every = dataclasses.asdict(self)
+        return {name: value for name, value in every.items() if name not in free}
 
     def model_config(
         self, image_shape: tuple[int, int, int], classes: tuple[str, ...]

@@ -1,0 +1,111 @@
+"""`trainers.checkpoints`: whole or not at all, several generations, and a way past damage."""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from bplf_tf import BPLF
+from trainers.averaging import Adam
+from trainers.checkpoints import CheckpointError, Checkpoints, Progress
+
+IDENTITY = {"width": 4, "classes": ["a", "b"]}
+
+
+def trained(seed):
+    """A compiled model after one step, so that the optimizer has slots that matter."""
+    model = BPLF.from_preset(
+        "bplf_3x3_1x1", "tiny", (8, 8, 1), levels=1, depth=1, width=4, seed=seed
+    )
+    model.compile(optimizer=Adam(1e-2, use_ema=True, ema_momentum=0.9))
+    model.optimizer.build(model.trainable_variables)
+    images = np.random.default_rng(seed).integers(0, 256, (8, 8, 8, 1)).astype(np.uint8)
+    model.fit(images, np.arange(8) % 7, batch_size=8, verbose=0)
+    return model
+
+
+def state(model):
+    variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+@pytest.fixture(scope="module")
+def models():
+    return trained(seed=0), trained(seed=1)
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    return Checkpoints(tmp_path / "checkpoints", IDENTITY, keep=2)
+
+
+def test_restores_every_tensor_and_the_progress(models, checkpoints):
+    first, other = models
+    checkpoints.save(first, Progress(5, 1.5, [{"epoch": 1, "bits_per_dim": 4.5}]))
+    progress, complaints = checkpoints.restore(other)
+    assert (progress, complaints) == (Progress(5, 1.5, [{"epoch": 1, "bits_per_dim": 4.5}]), [])
+    for expected, actual in zip(state(first), state(other), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_nothing_there_is_the_beginning(models, checkpoints):
+    assert checkpoints.restore(models[0]) == (Progress(), [])
+
+
+def test_keeps_the_last_and_the_best(models, checkpoints):
+    for step, figure in ((1, 5.0), (2, 4.0), (3, None), (4, 4.5), (5, 4.6)):
+        checkpoints.save(models[0], Progress(step), figure)
+    assert checkpoints.steps() == [2, 4, 5]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "state"])
+def test_goes_back_past_a_damaged_checkpoint(models, checkpoints, damage):
+    first, other = models
+    checkpoints.save(first, Progress(1))
+    checkpoints.save(first, Progress(2))
+    last = checkpoints.folder / "step_000000002"
+    data = next(last.glob("tensors.data-*"))
+    content = data.read_bytes()
+    if damage == "truncated":
+        data.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        middle = len(content) // 2
+        data.write_bytes(content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :])
+    elif damage == "missing":
+        data.unlink()
+    else:
+        (last / "state.json").write_text('{"step": 2, ')
+    progress, complaints = checkpoints.restore(other)
+    assert progress.step == 1
+    assert len(complaints) == 1
+    assert "step_000000002 is damaged" in complaints[0]
+    for expected, actual in zip(state(first), state(other), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_all_damaged_is_an_error(models, checkpoints):
+    checkpoints.save(models[0], Progress(1))
+    shutil.rmtree(checkpoints.folder / "step_000000001")
+    (checkpoints.folder / "step_000000001").mkdir()
+    with pytest.raises(CheckpointError, match=r"no checkpoint can be read: .*step_000000001"):
+        checkpoints.restore(models[0])
+
+
+def test_refuses_another_configuration_and_shows_the_difference(models, checkpoints):
+    checkpoints.save(models[0], Progress(1))
+    other = Checkpoints(checkpoints.folder, {**IDENTITY, "width": 8})
+    with pytest.raises(CheckpointError, match="width is 8, there 4"):
+        other.restore(models[0])
+
+
+def test_a_failed_write_leaves_the_earlier_one_and_no_rest(models, checkpoints, monkeypatch):
+    checkpoints.save(models[0], Progress(1))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("trainers.checkpoints._flush_to_disk", full)
+    with pytest.raises(CheckpointError, match=r"No space left.*step_000000001"):
+        checkpoints.save(models[0], Progress(2))
+    assert [path.name for path in checkpoints.folder.iterdir()] == ["step_000000001"]

@@ -1,0 +1,207 @@
+"""Checkpoints from which a run goes on as if nothing had happened.
+
+`keras.callbacks.BackupAndRestore` keeps one backup, overwrites it in place and starts the epoch it
+was killed in anew, with the optimizer's later state; it knows nothing of the metrics' running
+means, of the minutes gone by or of whether the model is the same. So `tf.train.Checkpoint` writes
+the tensors, and this module adds what lies around them: a folder per step that appears whole or
+not at all, a description to compare with, several generations, and a way back past damaged ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+_STATE = "state.json"
+_TENSORS = "tensors"
+_PREFIX = "step_"
+
+
+class CheckpointError(Exception):
+    """A checkpoint could not be written, or none that is there can be used."""
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a run is, besides its tensors.
+
+    Attributes:
+      step: finished training steps.
+      minutes: of training so far, over all processes that took part one after the other.
+      rows: of metrics.csv.
+    """
+
+    step: int = 0
+    minutes: float = 0.0
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Attributes:
+      folder: that holds one folder per checkpoint; it need not exist.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any], keep: int = 3) -> None:
+        """Names the folder; touches nothing.
+
+        Args:
+          folder: as the attribute.
+          identity: plain JSON values that a run and its checkpoints must have in common.
+          keep: generations kept; the best one is kept besides.
+        """
+        self.folder = folder
+        self._identity = json.loads(json.dumps(identity))  # as it will be read back
+        self._keep = keep
+
+    def steps(self) -> list[int]:
+        """Steps of the finished checkpoints, the oldest first."""
+        names = [path.name for path in self.folder.glob(f"{_PREFIX}*") if path.is_dir()]
+        return sorted(int(name.removeprefix(_PREFIX)) for name in names)
+
+    def save(self, model: keras.Model, progress: Progress, figure: float | None = None) -> None:
+        """Writes a checkpoint and removes those that are no longer needed.
+
+        Args:
+          model: compiled, with its optimizer built.
+          progress: where the run is.
+          figure: validation figure of exactly these weights, the smaller the better.
+
+        Raises:
+          CheckpointError: it could not be written; the earlier ones are as they were.
+        """
+        import tensorflow as tf
+
+        place = self._place(progress.step)
+        aside = self.folder / f".{place.name}.{os.getpid()}.partial"
+        state = {
+            **dataclasses.asdict(progress),
+            "figure": figure,
+            "identity": self._identity,
+        }
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            tf.train.Checkpoint(**_tensors(model)).write(str(aside / _TENSORS))
+            (aside / _STATE).write_text(json.dumps(state, indent=1))
+            _flush_to_disk(aside)
+            if place.exists():  # a run that was taken back to an earlier step passes here again
+                shutil.rmtree(place)
+            aside.rename(place)
+        except (OSError, tf.errors.OpError) as error:
+            kept = f"; the last one that is whole is {self._last()}" if self.steps() else ""
+            raise CheckpointError(
+                f"could not write the checkpoint {place}: {_message(error)}{kept}"
+            ) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        self._remove_old()
+
+    def restore(self, model: keras.Model) -> tuple[Progress, list[str]]:
+        """Puts the newest usable checkpoint into the model and its optimizer.
+
+        Args:
+          model: compiled, with its optimizer built.
+
+        Returns:
+          Where the run is, from the start if there is no checkpoint; and what to tell the user of
+          checkpoints that could not be read.
+
+        Raises:
+          CheckpointError: a checkpoint is of another configuration, or all of them are damaged.
+        """
+        complaints: list[str] = []
+        for rest in self.folder.glob(f".{_PREFIX}*.partial"):  # of a process that was killed
+            shutil.rmtree(rest, ignore_errors=True)
+        for step in reversed(self.steps()):
+            place = self._place(step)
+            try:
+                state = json.loads((place / _STATE).read_text())
+                self._check_identity(place, state["identity"])
+                _load_tensors(model, place / _TENSORS)
+            except CheckpointError:
+                raise
+            except Exception as error:  # whatever damage does to JSON and tensors
+                complaints.append(f"{place} is damaged ({_message(error)})")
+                continue
+            return Progress(state["step"], state["minutes"], state["rows"]), complaints
+        if complaints:
+            raise CheckpointError("no checkpoint can be read: " + "; ".join(complaints))
+        return Progress(), []
+
+    def _check_identity(self, place: Path, found: dict[str, Any]) -> None:
+        names = [*self._identity, *(name for name in found if name not in self._identity)]
+        differences = [
+            f"{name} is {json.dumps(self._identity.get(name))}, there {json.dumps(found.get(name))}"
+            for name in names
+            if self._identity.get(name) != found.get(name)
+        ]
+        if differences:
+            raise CheckpointError(
+                f"{place} is of another configuration: {'; '.join(differences)}. Give the flags "
+                "of that run, or another --run_dir"
+            )
+
+    def _remove_old(self) -> None:
+        steps = self.steps()
+        keep = set(steps[-self._keep :])
+        figures = {step: self._figure(step) for step in steps}
+        scored = {step: figure for step, figure in figures.items() if figure is not None}
+        if scored:
+            keep.add(min(scored, key=scored.__getitem__))
+        for step in steps:
+            if step not in keep:
+                shutil.rmtree(self._place(step), ignore_errors=True)
+
+    def _figure(self, step: int) -> float | None:
+        try:
+            return json.loads((self._place(step) / _STATE).read_text())["figure"]
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _last(self) -> Path:
+        return self._place(self.steps()[-1])
+
+    def _place(self, step: int) -> Path:
+        return self.folder / f"{_PREFIX}{step:09d}"
+
+
+def _tensors(model: keras.Model) -> dict[str, Any]:
+    """Every variable that the next step depends on, or that the epoch's figures do."""
+    variables = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+    # By position: paths of Keras variables need not be unique.
+    return {f"variable_{i:04d}": variable.value for i, variable in enumerate(variables)}
+
+
+def _load_tensors(model: keras.Model, prefix: Path) -> None:
+    import tensorflow as tf
+
+    # Read whole before the first variable changes, so that a damaged file changes none.
+    reader = tf.train.load_checkpoint(str(prefix))
+    wanted = _tensors(model)
+    values = {name: reader.get_tensor(f"{name}/.ATTRIBUTES/VARIABLE_VALUE") for name in wanted}
+    for name, variable in wanted.items():
+        variable.assign(values[name])
+
+
+def _flush_to_disk(folder: Path) -> None:
+    # Without it, a machine that loses power may keep the new name and lose the content.
+    for path in [*folder.iterdir(), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _message(error: Exception) -> str:
+    return str(getattr(error, "message", None) or error).splitlines()[0]

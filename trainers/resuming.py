@@ -1,0 +1,146 @@
+"""Callbacks that let a run be stopped and gone on with."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import keras
+
+from trainers.callbacks import MetricsFile
+from trainers.checkpoints import Checkpoints, Progress
+
+Logs = dict[str, Any] | None
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop, and it did after saving a checkpoint.
+
+    Attributes:
+      signal: its number.
+      step: finished steps.
+    """
+
+    def __init__(self, number: int, step: int) -> None:
+        super().__init__(f"{signal.Signals(number).name} after step {step}")
+        self.signal = number
+        self.step = step
+
+
+class StopSignal:
+    """Remembers the first SIGTERM or Ctrl-C; a second one takes its ordinary course.
+
+    Use it in a `with` statement, in the main thread; elsewhere it listens to nothing.
+    """
+
+    _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignal:
+        try:
+            for number in self._SIGNALS:
+                self._before[number] = signal.signal(number, self._receive)
+        except ValueError:  # not the main thread
+            pass
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.received = number
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+
+class CheckpointWriter(keras.callbacks.Callback):
+    """Saves checkpoints by steps, by minutes, after each epoch and when a signal ends the run.
+
+    It comes after `MetricsFile`, whose rows are part of a checkpoint.
+
+    Args:
+      checkpoints: where to.
+      metrics: the run's metrics file.
+      minutes: time gone by, such as `Stopwatch().minutes`.
+      steps_per_epoch: steps from one validation to the next.
+      every_steps: a checkpoint after so many steps, or None.
+      every_minutes: a checkpoint after so many minutes, or 0.
+      stop: tells of signals.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        metrics: MetricsFile,
+        minutes: Callable[[], float],
+        steps_per_epoch: int,
+        every_steps: int | None,
+        every_minutes: float,
+        stop: StopSignal,
+    ) -> None:
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._metrics = metrics
+        self._minutes = minutes
+        self._steps_per_epoch = steps_per_epoch
+        self._every_steps = every_steps
+        self._every_minutes = every_minutes
+        self._stop = stop
+        self._saved_at = minutes()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Saves where it is time to."""
+        step = int(self.model.optimizer.iterations)
+        if step % self._steps_per_epoch == 0 or self.model.stop_training:
+            return  # validation follows, and the epoch's own checkpoint after it
+        by_steps = bool(self._every_steps) and step % self._every_steps == 0
+        by_minutes = 0 < self._every_minutes <= self._minutes() - self._saved_at
+        if by_steps or by_minutes or self._stop.received is not None:
+            self._save(step)
+        self._raise_if_stopped(step)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Saves, with the validation figure of these weights."""
+        step = int(self.model.optimizer.iterations)
+        self._save(step, (logs or {}).get("val_bits_per_dim"))
+        self._raise_if_stopped(step)
+
+    def _save(self, step: int, figure: float | None = None) -> None:
+        progress = Progress(step, self._minutes(), self._metrics.rows)
+        self._checkpoints.save(self.model, progress, figure)
+        self._saved_at = self._minutes()
+
+    def _raise_if_stopped(self, step: int) -> None:
+        if self._stop.received is not None and not self.model.stop_training:
+            raise Interrupted(self._stop.received, step)
+
+
+class RunningMeans(keras.callbacks.Callback):
+    """Gives the first epoch back the running means that its first part had reached.
+
+    Keras resets them as an epoch begins, also where it begins in the middle.
+
+    Args:
+      model: with the means of the checkpoint.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self._values = [variable.numpy() for variable in model.metrics_variables]
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Puts them back, once."""
+        if self._values:
+            for variable, value in zip(self.model.metrics_variables, self._values, strict=True):
+                variable.assign(value)
+        self._values = []
