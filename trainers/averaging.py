@@ -23,6 +23,7 @@ class _WarmAverage:
     made inside the compiled step and is saved and restored with the optimizer's variables.
     """
 
+    keep_weights = False
     ema_momentum: float
     iterations: Any
     _model_variables_moving_average: list[Any]
@@ -39,11 +40,13 @@ class _WarmAverage:
             average.assign(average + share * (variable - average))
 
     def finalize_variable_values(self, var_list: list[Any]) -> None:
-        """Nothing: Keras would put the averages in the weights' place as `fit` ends.
+        """Puts the averages in the weights' place as `fit` ends, but where `keep_weights` is set.
 
-        A run may call `fit` again, and then trains on from the weights; whoever wants the averages
-        says so with `averaged_weights`.
+        A run that is gone on with in the middle of an epoch calls `fit` twice, and must train on
+        from the weights.
         """
+        if not self.keep_weights:
+            super().finalize_variable_values(var_list)  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable(package="bplf_tf_trainers")

@@ -9,12 +9,16 @@ not at all, a description to compare with, several generations, and a way back p
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from absl import logging
 
 if TYPE_CHECKING:
     import keras
@@ -91,7 +95,8 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
-            tf.train.Checkpoint(**_tensors(model)).write(str(aside / _TENSORS))
+            with _quiet():  # TensorFlow tells how long its savers took
+                tf.train.Checkpoint(**_tensors(model)).write(str(aside / _TENSORS))
             (aside / _STATE).write_text(json.dumps(state, indent=1))
             _flush_to_disk(aside)
             if place.exists():  # a run that was taken back to an earlier step passes here again
@@ -191,6 +196,16 @@ def _load_tensors(model: keras.Model, prefix: Path) -> None:
     values = {name: reader.get_tensor(f"{name}/.ATTRIBUTES/VARIABLE_VALUE") for name in wanted}
     for name, variable in wanted.items():
         variable.assign(values[name])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _flush_to_disk(folder: Path) -> None:

@@ -141,6 +141,7 @@ def train(run: Run) -> dict[str, Any]:
     model = BPLF(run.config)
     model.compile(optimizer=make_optimizer(settings), jit_compile=settings.jit_compile)
     model.optimizer.build(model.trainable_variables)
+    model.optimizer.keep_weights = True
     checkpoints = Checkpoints(
         run.directory.checkpoints,
         {**settings.identity(), **run.config.to_dict(), "images": len(run.train)},

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import UnionType
 from typing import Any, TypeVar
 
-from absl import app, flags, logging
+from absl import app, flags
 
 # `--help` lists the flags that the main module defines: count those defined here as its own.
 flags.disclaim_key_flags()
@@ -62,8 +62,6 @@ def run(settings: type[Settings], main: Callable[[Settings], int]) -> None:
 
 
 def _guarded(settings: type[Settings], main: Callable[[Settings], int]) -> int:
-    if flags.FLAGS["verbosity"].using_default_value:
-        logging.set_verbosity(logging.WARNING)  # TensorFlow tells of its savers
     try:
         return main(read(settings))
     except UserError as error:
