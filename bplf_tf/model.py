@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from bplf_tf import diagnosis, random, svd
+from bplf_tf import diagnosis, random, replicas, svd
 from bplf_tf.bijectors import FlowStack, MultiScale, Squeeze, SVDTruncate
 from bplf_tf.config import ModelConfig, preset_config
 from bplf_tf.inputs import check_element_spec, check_images, first_images, unpack
@@ -23,7 +23,7 @@ from bplf_tf.priors import ClassConditionalGaussian
 # Images per call of a compiled function, so that a whole data set can be handed in.
 _BATCH = 256
 # Images that the data-dependent start looks at.
-_START_IMAGES = 256
+START_IMAGES = 256
 
 
 @keras.saving.register_keras_serializable("bplf_tf")
@@ -68,7 +68,7 @@ class BPLF(keras.Model):
             name="prior",
         )
         self._initialized = self.add_weight(
-            shape=(), dtype="uint8", initializer="zeros", trainable=False, name="initialized"
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="initialized"
         )
         self._svd_threshold = self.add_weight(
             shape=(), initializer="zeros", trainable=False, name="svd_threshold"
@@ -228,6 +228,13 @@ class BPLF(keras.Model):
         # Else the first trace of the train step would make the slot variables, and Keras trace it
         # a second time.
         self.optimizer.build(self.trainable_variables)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            replicas.expect_reduced_gradients(self.optimizer)
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # Every weight exists since construction. Under a strategy Keras would take a batch of the
+        # data to make sure, which is then missing in training.
+        pass
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as the saved model was; Keras leaves this to models with their own `compile`."""
@@ -242,7 +249,8 @@ class BPLF(keras.Model):
           **kwargs: as `keras.Model.fit`.
 
         Raises:
-          ValueError: if images or labels do not fit the model.
+          ValueError: if images or labels do not fit the model, or `x` is a distributed data set and
+            `initialize` was not called.
         """
         if isinstance(x, tf.data.Dataset):
             check_element_spec(
@@ -252,10 +260,16 @@ class BPLF(keras.Model):
             self._check_images(x)
             if self._condition_size and y is not None:
                 condition_vectors(np.asarray(y), self.config.classes, self.config.dtype)
+        distributed = isinstance(x, tf.distribute.DistributedDataset)
+        if distributed and not self.initialized:
+            raise ValueError(
+                "call initialize(images, labels) before fit, with the same images in every "
+                "process: of a distributed data set, each process sees its own part"
+            )
         if not self.initialized:
-            self.initialize(*first_images(x, y, _START_IMAGES))
+            self.initialize(*first_images(x, y, START_IMAGES))
         # A data set has its own order, and Keras would warn that it does not shuffle it.
-        kwargs.setdefault("shuffle", not isinstance(x, tf.data.Dataset))
+        kwargs.setdefault("shuffle", not (distributed or isinstance(x, tf.data.Dataset)))
         return super().fit(x, y, **kwargs)
 
     @property
@@ -290,10 +304,11 @@ class BPLF(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on (images, labels); raises before any weight changes if it is not finite."""
-        images, labels = unpack(data)
+        images, labels, weights = replicas.filled_up(*unpack(data))
         step = self.optimizer.iterations
         images = svd.training_images(images, self.config, step)
-        keys = [tf.constant(self.config.seed), tf.cast(step.value, tf.int32), _positions(images)]
+        position = replicas.positions(tf.shape(images)[0])
+        keys = [tf.constant(self.config.seed), tf.cast(step.value, tf.int32), position]
         x = self._dequantise(images, keys)
         condition = self._graph_condition(labels)
         with tf.GradientTape() as tape:
@@ -301,25 +316,34 @@ class BPLF(keras.Model):
                 condition, network_dtype=self.config.network_dtype
             ).log_prob(x)
             bits = bits_per_dim(log_prob, self.config.dimensions)
-            loss = tf.reduce_mean(bits)
-        gradients = tape.gradient(loss, self.trainable_variables)
-        with tf.control_dependencies(_finite_step(loss, gradients)):
+            total, count = _sum_and_count(bits, weights)
+        gradients = tape.gradient(total, self.trainable_variables)
+        # Means over the global batch, whatever part of it this replica has.
+        *gradients, total, count = replicas.sum_over_replicas([*gradients, total, count])
+        gradients = [gradient / tf.cast(count, gradient.dtype) for gradient in gradients]
+        with tf.control_dependencies(_finite_step(total, gradients)):
             self.optimizer.apply(gradients, self.trainable_variables)
-        self._bits_tracker.update_state(bits)
+        self._bits_tracker.update_state(total / count, sample_weight=count)
         mean = self._bits_tracker.result()
-        return {"loss": mean, "bits_per_dim": mean}
+        return replicas.step_logs({"loss": mean, "bits_per_dim": mean})
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Bits per dimension of untouched images, and of truncated ones where SVD is in use."""
-        images, labels = unpack(data)
+        images, labels, weights = replicas.filled_up(*unpack(data))
         condition = self._graph_condition(labels)
-        self._bits_tracker.update_state(self._bits(images, condition))
+        self._update(self._bits_tracker, self._bits(images, condition), weights)
         logs = {"bits_per_dim": self._bits_tracker.result()}
         if svd.truncates(self.config):
             truncated = svd.truncate_images(images, self.config.rank)
-            self._truncated_bits_tracker.update_state(self._bits(truncated, condition))
+            bits = self._bits(truncated, condition)
+            self._update(self._truncated_bits_tracker, bits, weights)
             logs["bits_per_dim_truncated"] = self._truncated_bits_tracker.result()
-        return {"loss": logs["bits_per_dim"], **logs}
+        return replicas.step_logs({"loss": logs["bits_per_dim"], **logs})
+
+    def _update(self, tracker: keras.metrics.Mean, bits: tf.Tensor, weights: tf.Tensor) -> None:
+        # Of all replicas, so that each of them can tell the mean, and Keras needs not sum them up.
+        total, count = replicas.sum_over_replicas([*_sum_and_count(bits, weights)])
+        tracker.update_state(total / count, sample_weight=count)
 
     def predict_step(self, data: Any) -> tf.Tensor:
         """Bits per dimension of each image, `[B]`."""
@@ -541,12 +565,9 @@ def load_model(path: str | os.PathLike[str]) -> BPLF:
     return model
 
 
-def _positions(images: tf.Tensor) -> tf.Tensor:
-    """Positions of a replica's images in the global batch, int32 `[B]`."""
-    count = tf.shape(images)[0]
-    context = tf.distribute.get_replica_context()
-    replica = 0 if context is None else context.replica_id_in_sync_group
-    return tf.cast(replica, tf.int32) * count + tf.range(count)
+def _sum_and_count(bits: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    weights = tf.cast(weights, bits.dtype)
+    return tf.reduce_sum(weights * bits), tf.reduce_sum(weights)
 
 
 def _finite_step(loss: tf.Tensor, gradients: list[tf.Tensor]) -> list[tf.Operation]:

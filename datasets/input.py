@@ -5,6 +5,8 @@ the batch, and of nothing else: no state is kept, so a run that starts at step s
 from the beginning sees at step s, on any number of devices.
 """
 
+import dataclasses
+
 import tensorflow as tf
 
 from datasets.source import ImageSource
@@ -14,6 +16,28 @@ _ORDER_STREAM = 0x6F726465  # "orde"
 _FLIP_STREAM = 0x666C6970  # "flip"
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which images of every batch are dealt to a process that feeds some of the replicas.
+
+    Replica r of R gets the images at the positions r, r + R, r + 2 R, ... of the batch. The data
+    set of a process yields, for every batch, the part of each of its replicas in turn: what
+    `tf.distribute.Strategy.distribute_datasets_from_function` takes.
+
+    Attributes:
+        first: The process's first replica, from 0.
+        local: Its number of replicas.
+        total: The number of replicas of all processes.
+    """
+
+    first: int = 0
+    local: int = 1
+    total: int = 1
+
+
+WHOLE = Share()
+
+
 def steps_per_epoch(source: ImageSource, batch_size: int) -> int:
     """The number of batches in which every image comes once; the last one may be short."""
     _check_batch_size(batch_size)
@@ -21,7 +45,12 @@ def steps_per_epoch(source: ImageSource, batch_size: int) -> int:
 
 
 def training_dataset(
-    source: ImageSource, batch_size: int, seed: int, start_step: int = 0, flip: bool = False
+    source: ImageSource,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    flip: bool = False,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Batches without end, in a new order at each epoch.
 
@@ -37,6 +66,7 @@ def training_dataset(
             call with `start_step=0` would give after so many.
         flip: Whether to mirror images left to right, each with probability 1/2, by a draw that
             depends on (seed, step, position in the batch).
+        share: The part of each batch that this process's replicas get.
 
     Returns:
         A dataset of (uint8 `[B, H, W, C]`, int32 `[B]`) without end.
@@ -52,7 +82,8 @@ def training_dataset(
     count = len(source)
     images, labels = _in_memory(source)
 
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def batch(element: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        step, replica = _step_and_replica(element, share)
         epoch, batch_of_epoch = step // steps, step % steps
         first = batch_of_epoch * batch_size
         positions = tf.range(first, tf.minimum(first + batch_size, count))
@@ -60,21 +91,29 @@ def training_dataset(
         chosen = tf.random.experimental.index_shuffle(
             positions, seed=key, max_index=tf.constant(count - 1, tf.int64)
         )
+        chosen = chosen[replica :: share.total]
         batch_images = tf.gather(images, chosen)
         if flip:
-            batch_images = _flip_half(batch_images, _key(seed, _FLIP_STREAM, step), batch_size)
-        return _with_shape(batch_images, tf.gather(labels, chosen), source, batch_size)
+            # Drawn for a whole batch and cut: neither a short batch nor its parts change a draw.
+            key = _key(seed, _FLIP_STREAM, step)
+            draws = tf.random.stateless_uniform([batch_size], key, alg="philox")
+            batch_images = _flip_half(batch_images, draws[replica :: share.total])
+        return _with_shape(batch_images, tf.gather(labels, chosen), source, batch_size, share)
 
-    dataset = tf.data.Dataset.counter(start=start_step)
+    dataset = tf.data.Dataset.counter(start=start_step * share.local)
     return _finish(dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
 
 
-def evaluation_dataset(source: ImageSource, batch_size: int) -> tf.data.Dataset:
+def evaluation_dataset(
+    source: ImageSource, batch_size: int, share: Share = WHOLE
+) -> tf.data.Dataset:
     """Every image once, in order, with a short last batch where they do not divide evenly.
 
     Args:
         source: The images, which are kept in memory.
         batch_size: Images per batch, at least 1.
+        share: The part of each batch that this process's replicas get; of a short one it can be
+            empty.
 
     Returns:
         A dataset of (uint8 `[B, H, W, C]`, int32 `[B]`).
@@ -85,11 +124,12 @@ def evaluation_dataset(source: ImageSource, batch_size: int) -> tf.data.Dataset:
     steps = steps_per_epoch(source, batch_size)
     images, labels = _in_memory(source)
 
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        rows = slice(step * batch_size, (step + 1) * batch_size)
-        return _with_shape(images[rows], labels[rows], source, batch_size)
+    def batch(element: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        step, replica = _step_and_replica(element, share)
+        rows = slice(step * batch_size + replica, (step + 1) * batch_size, share.total)
+        return _with_shape(images[rows], labels[rows], source, batch_size, share)
 
-    dataset = tf.data.Dataset.range(steps)
+    dataset = tf.data.Dataset.range(steps * share.local)
     return _finish(dataset.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
 
 
@@ -105,17 +145,21 @@ def _key(seed: int, stream: int, number: tf.Tensor) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(start, number, alg="philox")
 
 
-def _flip_half(images: tf.Tensor, key: tf.Tensor, batch_size: int) -> tf.Tensor:
-    # Drawn for a whole batch and cut, so a short batch changes nothing for its positions.
-    draws = tf.random.stateless_uniform([batch_size], key, alg="philox")[: tf.shape(images)[0]]
+def _step_and_replica(element: tf.Tensor, share: Share) -> tuple[tf.Tensor, tf.Tensor]:
+    return element // share.local, share.first + element % share.local
+
+
+def _flip_half(images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+    draws = draws[: tf.shape(images)[0]]
     return tf.where(draws[:, None, None, None] < 0.5, tf.reverse(images, [2]), images)
 
 
 def _with_shape(
-    images: tf.Tensor, labels: tf.Tensor, source: ImageSource, batch_size: int
+    images: tf.Tensor, labels: tf.Tensor, source: ImageSource, batch_size: int, share: Share
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Fixes the static shape; the batch size too, where every batch is full."""
-    size = None if len(source) % batch_size else batch_size
+    even = len(source) % batch_size == 0 and batch_size % share.total == 0
+    size = batch_size // share.total if even else None
     return tf.ensure_shape(images, [size, *source.image_shape]), tf.ensure_shape(labels, [size])
 
 

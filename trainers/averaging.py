@@ -84,7 +84,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     model and takes them for the average.
     """
     optimizer = model.optimizer
-    if not getattr(optimizer, "use_ema", False) or int(optimizer.iterations) == 0:
+    if not getattr(optimizer, "use_ema", False) or int(optimizer.iterations.numpy()) == 0:
         yield
         return
     variables = model.trainable_variables

@@ -69,7 +69,7 @@ class ScheduledRun(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Sets the learning rate."""
-        self.step = int(self.model.optimizer.iterations)
+        self.step = int(self.model.optimizer.iterations.numpy())
         self._rate = self._schedule.learning_rate(self.step, self._minutes())
         self.model.optimizer.learning_rate.assign(self._rate)
 
@@ -82,12 +82,12 @@ class ScheduledRun(keras.callbacks.Callback):
         """Adds to the logs, and stops the run if its time ran out during validation."""
         self._stop_if_finished(self._minutes())
         if logs is not None:
-            logs["step"] = int(self.model.optimizer.iterations)
+            logs["step"] = int(self.model.optimizer.iterations.numpy())
             logs["minutes"] = self.last_step_minutes
             logs["learning_rate"] = self._rate
 
     def _stop_if_finished(self, minutes: float) -> None:
-        if self._schedule.finished(int(self.model.optimizer.iterations), minutes):
+        if self._schedule.finished(int(self.model.optimizer.iterations.numpy()), minutes):
             self.model.stop_training = True
 
 
@@ -121,7 +121,7 @@ class ImagesPerSecond(keras.callbacks.Callback):
             self._steps_to_skip -= 1
             self._started = now
             return
-        self._count += self._size_of_step(int(self.model.optimizer.iterations) - 1)
+        self._count += self._size_of_step(int(self.model.optimizer.iterations.numpy()) - 1)
         self._rate = self._count / max(now - self._started, 1e-9)
         if logs is not None:
             logs["images_per_second"] = self._rate
@@ -317,7 +317,7 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Prints how far the run is."""
         minutes = self._minutes()
-        share = self._schedule.progress(int(self.model.optimizer.iterations), minutes)
+        share = self._schedule.progress(int(self.model.optimizer.iterations.numpy()), minutes)
         print(f"Epoch {epoch + 1}: {100 * share:.0f} % done, {minutes:.1f} minutes", flush=True)
         super().on_epoch_begin(epoch, logs)
 

@@ -9,16 +9,13 @@ not at all, a description to compare with, several generations, and a way back p
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from absl import logging
 
 if TYPE_CHECKING:
     import keras
@@ -54,17 +51,22 @@ class Checkpoints:
       folder: that holds one folder per checkpoint; it need not exist.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any], keep: int = 3) -> None:
+    def __init__(
+        self, folder: Path, identity: dict[str, Any], keep: int = 3, chief: bool = True
+    ) -> None:
         """Names the folder; touches nothing.
 
         Args:
           folder: as the attribute.
           identity: plain JSON values that a run and its checkpoints must have in common.
           keep: generations kept; the best one is kept besides.
+          chief: whether this process writes. Of several that train together, all call `save`:
+            TensorFlow may have to ask each of them for its part of a tensor.
         """
         self.folder = folder
         self._identity = json.loads(json.dumps(identity))  # as it will be read back
         self._keep = keep
+        self._chief = chief
 
     def steps(self) -> list[int]:
         """Steps of the finished checkpoints, the oldest first."""
@@ -84,6 +86,10 @@ class Checkpoints:
         """
         import tensorflow as tf
 
+        if not self._chief:
+            with tempfile.TemporaryDirectory() as folder:
+                tf.train.Checkpoint(**_tensors(model)).write(str(Path(folder) / _TENSORS))
+            return
         place = self._place(progress.step)
         aside = self.folder / f".{place.name}.{os.getpid()}.partial"
         state = {
@@ -95,8 +101,7 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
-            with _quiet():  # TensorFlow tells how long its savers took
-                tf.train.Checkpoint(**_tensors(model)).write(str(aside / _TENSORS))
+            tf.train.Checkpoint(**_tensors(model)).write(str(aside / _TENSORS))
             (aside / _STATE).write_text(json.dumps(state, indent=1))
             _flush_to_disk(aside)
             if place.exists():  # a run that was taken back to an earlier step passes here again
@@ -125,7 +130,8 @@ class Checkpoints:
           CheckpointError: a checkpoint is of another configuration, or all of them are damaged.
         """
         complaints: list[str] = []
-        for rest in self.folder.glob(f".{_PREFIX}*.partial"):  # of a process that was killed
+        leftovers = self.folder.glob(f".{_PREFIX}*.partial") if self._chief else ()
+        for rest in leftovers:  # of a process that was killed
             shutil.rmtree(rest, ignore_errors=True)
         for step in reversed(self.steps()):
             place = self._place(step)
@@ -196,16 +202,6 @@ def _load_tensors(model: keras.Model, prefix: Path) -> None:
     values = {name: reader.get_tensor(f"{name}/.ATTRIBUTES/VARIABLE_VALUE") for name in wanted}
     for name, variable in wanted.items():
         variable.assign(values[name])
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
 
 
 def _flush_to_disk(folder: Path) -> None:

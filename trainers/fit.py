@@ -7,6 +7,7 @@ model.keras (averaged weights), samples/epoch_NNN.png and, at the end, result.js
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
 import sys
 from pathlib import Path
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     from bplf_tf import BPLF
     from datasets import ImageSource
-    from trainers.callbacks import Stopwatch
-    from trainers.resuming import StopSignal
+    from trainers.agreement import Agreement
+    from trainers.strategies import Team
 
 _INVERSE_ERROR_IMAGES = 64
 _FINAL_INVERSE_ERROR_IMAGES = 1000
@@ -51,6 +52,7 @@ class Run:
       validation: held-out images.
       steps_per_epoch: steps from one validation to the next.
       schedule: learning rate and end.
+      team: the devices to train on.
     """
 
     settings: FitSettings
@@ -60,12 +62,14 @@ class Run:
     validation: ImageSource
     steps_per_epoch: int
     schedule: Schedule
+    team: Team
 
 
 def main(settings: FitSettings) -> int:
     """Checks, trains, reports; returns the exit code."""
     run = prepare(settings)
-    _print_start(run)
+    if run.team.chief:
+        _print_start(run)
     from trainers.callbacks import NonFiniteError
     from trainers.resuming import Interrupted
 
@@ -82,7 +86,8 @@ def main(settings: FitSettings) -> int:
         return INTERRUPTED
     except CheckpointError as error:
         raise flags.UserError(str(error)) from error
-    _print_end(run, result)
+    if result:
+        _print_end(run, result)
     return 0
 
 
@@ -95,10 +100,14 @@ def prepare(settings: FitSettings) -> Run:
     try:
         settings.check()
         directory = RunDirectory(Path(settings.run_dir or ""))
-        directory.check(settings.overwrite, settings.resume)
         import_tensorflow()
         _make_deterministic(settings)
         set_threads(settings.threads_per_operation, environment.cores())
+        from trainers.strategies import make_team
+
+        team = make_team(settings.strategy, settings.cpu_devices)
+        if team.chief:  # which may have begun to write before another process looks
+            directory.check(settings.overwrite, settings.resume)
         train_source = _load(settings, "train", settings.limit)
         validation = _load(settings, settings.validation_split, settings.validation_limit)
         _check_same_kind(train_source, validation)
@@ -116,14 +125,14 @@ def prepare(settings: FitSettings) -> Run:
         total_steps=min((end for end in ends if end is not None), default=None),
         max_minutes=settings.max_minutes,
     )
-    return Run(settings, directory, config, train_source, validation, steps, schedule)
+    return Run(settings, directory, config, train_source, validation, steps, schedule, team)
 
 
-def train(run: Run) -> dict[str, Any]:
+def train(run: Run) -> dict[str, Any] | None:
     """Trains and writes the run directory.
 
     Returns:
-      The final figures, as in result.json.
+      The final figures, as in result.json; None in a process that is not the chief.
 
     Raises:
       NonFiniteError: a loss or figure was not finite; says the step and where it arose.
@@ -131,55 +140,89 @@ def train(run: Run) -> dict[str, Any]:
     import tensorflow as tf
 
     from bplf_tf import BPLF
-    from datasets.input import evaluation_dataset, training_dataset
+    from datasets.input import training_dataset
+    from trainers.agreement import Agreement
     from trainers.averaging import make_optimizer
     from trainers.callbacks import NonFiniteError, ScheduledRun, Stopwatch
     from trainers.measure import spread
     from trainers.resuming import StopSignal
 
-    settings = run.settings
-    model = BPLF(run.config)
-    model.compile(optimizer=make_optimizer(settings), jit_compile=settings.jit_compile)
-    model.optimizer.build(model.trainable_variables)
+    settings, team = run.settings, run.team
+    with team.strategy.scope():
+        model = BPLF(run.config)
+        model.compile(optimizer=make_optimizer(settings), jit_compile=settings.jit_compile)
     model.optimizer.keep_weights = True
     checkpoints = Checkpoints(
         run.directory.checkpoints,
         {**settings.identity(), **run.config.to_dict(), "images": len(run.train)},
         settings.keep_checkpoints,
+        team.chief,
     )
-    progress = _restored(checkpoints, model) if settings.resume else Progress()
+    progress = _restored(run, checkpoints, model) if settings.resume else Progress()
     # The directory comes into being when nothing is left that a user could have got wrong.
-    run.directory.create(settings.resume)
-    write_json(run.directory.config, describe(run, model))
+    if team.chief:
+        run.directory.create(settings.resume)
+        write_json(run.directory.config, describe(run, model))
+    if not model.initialized:
+        model.initialize(*_first_images(run))
 
     watch = Stopwatch()
-    scheduled = ScheduledRun(run.schedule, watch.minutes)
     validation = spread(run.validation, settings.epoch_validation_limit)
     watch.start(progress.minutes)
     try:
         with StopSignal() as stop:
-            callbacks = [scheduled, *_callbacks(run, model, watch, checkpoints, progress, stop)]
+            agreement = Agreement(team, watch, stop)
+            scheduled = ScheduledRun(run.schedule, agreement.minutes)
+            callbacks = [
+                agreement,
+                scheduled,
+                *_callbacks(run, model, agreement, checkpoints, progress),
+            ]
             for epochs in _epochs(run, progress.step):
-                if run.schedule.finished(int(model.optimizer.iterations), watch.minutes()):
+                if run.schedule.finished(
+                    int(model.optimizer.iterations.numpy()), agreement.minutes()
+                ):
                     break
                 model.fit(
-                    training_dataset(
-                        run.train,
-                        settings.batch_size,
-                        settings.seed,
-                        start_step=int(model.optimizer.iterations),
-                        flip=settings.flip,
+                    team.dataset(
+                        functools.partial(
+                            training_dataset,
+                            run.train,
+                            settings.batch_size,
+                            settings.seed,
+                            int(model.optimizer.iterations.numpy()),
+                            settings.flip,
+                        )
                     ),
-                    validation_data=evaluation_dataset(validation, settings.batch_size),
+                    **_validation(run, validation),
                     shuffle=False,  # the data set has its own order
                     callbacks=callbacks,
+                    verbose=0,  # `ProgressBar` is a callback
                     **epochs,
                 )
     except tf.errors.InvalidArgumentError as error:
         if "non-finite loss" not in str(error):
             raise
         raise NonFiniteError(_explain_nonfinite(run, model, scheduled.step)) from error
-    return _finish(run, model, scheduled.last_step_minutes)
+    result = _finish(run, model, scheduled.last_step_minutes) if team.chief else None
+    # TensorFlow takes a process that leaves before the others for one that crashed.
+    team.sum([0.0])
+    return result
+
+
+def _validation(run: Run, source: ImageSource) -> dict[str, Any]:
+    from datasets.input import evaluation_dataset, steps_per_epoch
+
+    batch_size = run.settings.batch_size
+    if run.team.share.total == 1:
+        return {"validation_data": evaluation_dataset(source, batch_size)}
+    # Keras cannot count the batches of a distributed data set, and would warn when they end.
+    return {
+        "validation_data": run.team.dataset(
+            lambda share: evaluation_dataset(source, batch_size, share).repeat()
+        ),
+        "validation_steps": steps_per_epoch(source, batch_size),
+    }
 
 
 # `ScheduledRun` ends the run; Keras only needs a number that is never reached.
@@ -198,8 +241,11 @@ def _epochs(run: Run, step: int) -> list[dict[str, int]]:
     return [*rest, {**every, "steps_per_epoch": run.steps_per_epoch}]
 
 
-def _restored(checkpoints: Checkpoints, model: BPLF) -> Progress:
+def _restored(run: Run, checkpoints: Checkpoints, model: BPLF) -> Progress:
     progress, complaints = checkpoints.restore(model)
+    _check_same_step(run.team, progress.step, checkpoints.folder)
+    if not run.team.chief:
+        return progress
     for complaint in complaints:
         print(f"warning: {complaint}: going back to the checkpoint before it", file=sys.stderr)
     if progress.step:
@@ -207,6 +253,28 @@ def _restored(checkpoints: Checkpoints, model: BPLF) -> Progress:
     else:
         print(f"No checkpoint in {checkpoints.folder}: beginning at step 0", flush=True)
     return progress
+
+
+def _check_same_step(team: Team, step: int, folder: Path) -> None:
+    if team.several_processes:
+        processes, steps, squares = team.sum([1.0, float(step), float(step) ** 2])
+        if processes * squares != steps**2:
+            raise CheckpointError(
+                f"the processes found checkpoints of different steps, this one of step {step} in "
+                f"{folder}: --run_dir must be on a file system that all of them see"
+            )
+
+
+def _first_images(run: Run) -> tuple[Any, Any]:
+    """The same images for the data-dependent start in every process, whatever its share."""
+    from bplf_tf.inputs import first_images
+    from bplf_tf.model import START_IMAGES
+    from datasets.input import training_dataset
+
+    settings = run.settings
+    dataset = training_dataset(run.train, settings.batch_size, settings.seed, flip=settings.flip)
+    images, labels = first_images(dataset, None, START_IMAGES)
+    return images, labels if settings.conditional else None
 
 
 def describe(run: Run, model: BPLF) -> dict[str, Any]:
@@ -249,10 +317,9 @@ def _check_same_kind(train_source: ImageSource, validation: ImageSource) -> None
 def _callbacks(
     run: Run,
     model: BPLF,
-    watch: Stopwatch,
+    agreement: Agreement,
     checkpoints: Checkpoints,
     progress: Progress,
-    stop: StopSignal,
 ) -> list[keras.callbacks.Callback]:
     from trainers import callbacks
     from trainers.averaging import AverageInValidation
@@ -262,12 +329,7 @@ def _callbacks(
     settings = run.settings
     few = spread(run.validation, _INVERSE_ERROR_IMAGES)
     metrics = callbacks.MetricsFile(run.directory.metrics, progress.rows)
-    return [
-        *([RunningMeans(model)] if progress.step % run.steps_per_epoch else []),
-        AverageInValidation(),
-        callbacks.ImagesPerSecond(settings.batch_size, len(run.train)),
-        callbacks.InverseError(few.images, few.labels if settings.conditional else None),
-        callbacks.NonFiniteGuard(),
+    writing = [
         metrics,
         callbacks.ModelFile(run.directory.model),
         callbacks.SampleGrid(
@@ -278,17 +340,25 @@ def _callbacks(
             temperature=settings.sample_temperature,
             seed=settings.seed,
         ),
+    ]
+    return [
+        *([RunningMeans(model)] if progress.step % run.steps_per_epoch else []),
+        AverageInValidation(),
+        callbacks.ImagesPerSecond(settings.batch_size, len(run.train)),
+        callbacks.InverseError(few.images, few.labels if settings.conditional else None),
+        callbacks.NonFiniteGuard(),
+        *(writing if run.team.chief else []),
         # After the pictures: whoever resumes from a checkpoint finds all that came before it.
         CheckpointWriter(
             checkpoints,
             metrics,
-            watch.minutes,
+            agreement.minutes,
             run.steps_per_epoch,
             settings.checkpoint_steps,
             settings.checkpoint_minutes,
-            stop,
+            agreement.signal,
         ),
-        callbacks.ProgressBar(run.schedule, watch.minutes),
+        *([callbacks.ProgressBar(run.schedule, agreement.minutes)] if run.team.chief else []),
     ]
 
 
@@ -299,7 +369,7 @@ def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
 
     print("Evaluating model.keras on all validation images", flush=True)
     result = {
-        "steps": int(model.optimizer.iterations),
+        "steps": int(model.optimizer.iterations.numpy()),
         "minutes": minutes,
         **measure(
             load_model(run.directory.model),

@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from absl import logging
+
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and looks for devices, with its C++ notices held back.
+    """Imports TensorFlow and looks for devices, with its notices held back.
 
     They are let through where they can matter: on a machine with an NVIDIA driver they tell
     whether the GPU was found; with TF_CPP_MIN_LOG_LEVEL set, the user has chosen; and when the
@@ -23,6 +25,8 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    if not wanted:  # how long a saver took, which collectives it built
+        logging.set_verbosity(logging.WARNING)
 
 
 @contextlib.contextmanager

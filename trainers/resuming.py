@@ -75,7 +75,7 @@ class CheckpointWriter(keras.callbacks.Callback):
       steps_per_epoch: steps from one validation to the next.
       every_steps: a checkpoint after so many steps, or None.
       every_minutes: a checkpoint after so many minutes, or 0.
-      stop: tells of signals.
+      signalled: number of a signal that asked the run to stop, or None.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class CheckpointWriter(keras.callbacks.Callback):
         steps_per_epoch: int,
         every_steps: int | None,
         every_minutes: float,
-        stop: StopSignal,
+        signalled: Callable[[], int | None],
     ) -> None:
         super().__init__()
         self._checkpoints = checkpoints
@@ -95,23 +95,23 @@ class CheckpointWriter(keras.callbacks.Callback):
         self._steps_per_epoch = steps_per_epoch
         self._every_steps = every_steps
         self._every_minutes = every_minutes
-        self._stop = stop
+        self._signalled = signalled
         self._saved_at = minutes()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Saves where it is time to."""
-        step = int(self.model.optimizer.iterations)
+        step = int(self.model.optimizer.iterations.numpy())
         if step % self._steps_per_epoch == 0 or self.model.stop_training:
             return  # validation follows, and the epoch's own checkpoint after it
         by_steps = bool(self._every_steps) and step % self._every_steps == 0
         by_minutes = 0 < self._every_minutes <= self._minutes() - self._saved_at
-        if by_steps or by_minutes or self._stop.received is not None:
+        if by_steps or by_minutes or self._signalled() is not None:
             self._save(step)
         self._raise_if_stopped(step)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Saves, with the validation figure of these weights."""
-        step = int(self.model.optimizer.iterations)
+        step = int(self.model.optimizer.iterations.numpy())
         self._save(step, (logs or {}).get("val_bits_per_dim"))
         self._raise_if_stopped(step)
 
@@ -121,8 +121,9 @@ class CheckpointWriter(keras.callbacks.Callback):
         self._saved_at = self._minutes()
 
     def _raise_if_stopped(self, step: int) -> None:
-        if self._stop.received is not None and not self.model.stop_training:
-            raise Interrupted(self._stop.received, step)
+        signalled = self._signalled()
+        if signalled is not None and not self.model.stop_training:
+            raise Interrupted(signalled, step)
 
 
 class RunningMeans(keras.callbacks.Callback):

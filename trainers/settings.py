@@ -19,6 +19,7 @@ from bplf_tf.config import (
 )
 
 OPTIMIZERS = ("adam", "adamax")
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 
 
 def setting(default: Any, text: str) -> Any:
@@ -144,6 +145,14 @@ class FitSettings:
         "samples and saves the model. At step t it is at most (1 + t) / (10 + t), so that short "
         "runs do not average in their start. 0 is off.",
     )
+    strategy: str = setting(
+        "auto",
+        f"Devices: {_choices(STRATEGIES)}. auto takes the workers that TF_CONFIG names, else all "
+        "GPUs of this machine, else one device.",
+    )
+    cpu_devices: int = setting(
+        1, "Divide the CPU into so many logical devices, to try out --strategy=mirrored."
+    )
     seed: int = setting(0, "Of the weights' start, the data order, flips, training noise, samples.")
     jit_compile: bool = setting(
         False, "Compile the step with XLA. Its convolutions are slower than TensorFlow's on CPUs."
@@ -168,6 +177,7 @@ class FitSettings:
         if self.resume and self.overwrite:
             raise ValueError("--resume goes on with a run and --overwrite replaces it: give one")
         self._check_numbers()
+        _choice("strategy", self.strategy, STRATEGIES)
         _choice("optimizer", self.optimizer, OPTIMIZERS)
         _choice("validation_split", self.validation_split, ("validation", "test"))
         if self.epochs is None and self.max_steps is None and self.max_minutes is None:
@@ -186,7 +196,7 @@ class FitSettings:
         for name in ("image_size", "limit", "validation_limit", "epochs", "max_steps",
                      "steps_per_epoch", "levels", "condition_maps", "svd_rank",
                      "svd_anneal_steps", "epoch_validation_limit", "batch_size",
-                     "checkpoint_steps", "keep_checkpoints",
+                     "checkpoint_steps", "keep_checkpoints", "cpu_devices",
                      "samples_per_label"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -212,7 +222,8 @@ class FitSettings:
         free = {
             "run_dir", "overwrite", "resume", "data_path", "epochs", "max_steps", "max_minutes",
             "checkpoint_minutes", "checkpoint_steps", "keep_checkpoints", "deterministic",
-            "threads_per_operation", "jit_compile", "epoch_validation_limit", "validation_limit",
+            "threads_per_operation", "jit_compile", "strategy", "cpu_devices",
+            "epoch_validation_limit", "validation_limit",
             "sample_temperature", "samples_per_label",
         }  # fmt: skip
         every = dataclasses.asdict(self)

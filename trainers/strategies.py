@@ -1,0 +1,150 @@
+"""One device, several devices, several machines: TensorFlow's strategies, and how to agree.
+
+TF_CONFIG, TensorFlow's own environment variable, says which machines take part:
+`{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from datasets.input import Share
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class Team:
+    """The replicas that train one model, of which this process has some.
+
+    Attributes:
+      strategy: TensorFlow's.
+      share: of every batch, that of this process's replicas.
+      chief: whether this process writes the run directory.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+        self.strategy = strategy
+        resolver = strategy.cluster_resolver
+        index = resolver.task_id if resolver is not None and resolver.task_id is not None else 0
+        total = strategy.num_replicas_in_sync
+        # TensorFlow's default strategy, of one device, does not know this property.
+        local = len(strategy.extended.worker_devices) if total > 1 else 1
+        self.several_processes = total > local
+        self.chief = not self.several_processes or index == 0
+        self.share = Share(first=index * local if self.several_processes else 0,
+                           local=local, total=total)  # fmt: skip
+        self._sum: Any = None
+
+    def dataset(self, make: Callable[[Share], tf.data.Dataset]) -> Any:
+        """This process's part of a data set.
+
+        Args:
+          make: from a share of every batch to the data set.
+        """
+        if self.share.total == 1:
+            return make(self.share)
+        return self.strategy.distribute_datasets_from_function(lambda context: make(self.share))
+
+    def sum(self, values: list[float]) -> list[float]:
+        """The sum of each number over all processes, which call this at the same point."""
+        if not self.several_processes:
+            return values
+        import tensorflow as tf
+
+        if self._sum is None:
+
+            def reduced(numbers: tf.Tensor) -> tf.Tensor:
+                # The processes' replicas hold the same numbers: those of one are their share.
+                context = tf.distribute.get_replica_context()
+                return context.all_reduce(tf.distribute.ReduceOp.SUM, numbers / self.share.local)
+
+            self._sum = tf.function(
+                lambda numbers: self.strategy.experimental_local_results(
+                    self.strategy.run(reduced, args=(numbers,))
+                )[0]
+            )
+        return self._sum(tf.constant(values, tf.float64)).numpy().tolist()
+
+
+def make_team(name: str, cpu_devices: int) -> Team:
+    """The replicas to train on; must come before TensorFlow's first computation.
+
+    Args:
+      name: one of `trainers.settings.STRATEGIES`. `"auto"` is `"multi_worker"` where TF_CONFIG
+        names several workers, `"mirrored"` where there are several GPUs, else `"one"`.
+      cpu_devices: number of logical devices to divide the CPU into, to try out `"mirrored"`.
+
+    Raises:
+      ValueError: TF_CONFIG is missing or wrong, there is one device only for `"mirrored"`, or
+        TensorFlow has already started.
+    """
+    import tensorflow as tf
+
+    kind = _chosen(name, len(tf.config.list_physical_devices("GPU")))
+    if cpu_devices > 1:
+        _divide_cpu(cpu_devices)
+    if kind == "multi_worker":
+        return Team(tf.distribute.MultiWorkerMirroredStrategy())
+    if kind == "one":
+        return Team(tf.distribute.get_strategy())
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) < 2:
+        raise ValueError(
+            f"--strategy=mirrored needs two devices or more, there is {devices[0].name} alone; "
+            "--cpu_devices=2 divides the CPU to try it out"
+        )
+    return Team(tf.distribute.MirroredStrategy([device.name for device in devices]))
+
+
+def _chosen(name: str, gpus: int) -> str:
+    workers = _workers()
+    if name == "multi_worker" and not workers:
+        raise ValueError(
+            "--strategy=multi_worker needs the environment variable TF_CONFIG, which names the "
+            "cluster's workers and this one's index"
+        )
+    if name != "auto":
+        return name
+    if len(workers) > 1:
+        return "multi_worker"
+    return "mirrored" if gpus > 1 else "one"
+
+
+def _workers() -> list[str]:
+    """Addresses of TF_CONFIG's workers, checked; none if it is not set."""
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        return []
+    try:
+        config = json.loads(text)
+        workers = [*config["cluster"].get("chief", []), *config["cluster"]["worker"]]
+        index = config["task"]["index"]
+        kind = config["task"]["type"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            'TF_CONFIG must be JSON such as {"cluster": {"worker": ["host:port", ...]}, '
+            f'"task": {{"type": "worker", "index": 0}}}}, got {text}'
+        ) from error
+    if kind not in ("worker", "chief") or index not in range(len(workers)):
+        raise ValueError(
+            f"TF_CONFIG: there is no task {kind} {index} among the {len(workers)} workers"
+        )
+    return workers
+
+
+def _divide_cpu(devices: int) -> None:
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * devices
+        )
+    except RuntimeError as error:
+        raise ValueError(
+            f"--cpu_devices={devices} must be set before TensorFlow's first computation"
+        ) from error
