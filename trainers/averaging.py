@@ -59,14 +59,24 @@ class Adamax(_WarmAverage, keras.optimizers.Adamax):
     """`keras.optimizers.Adamax` whose average of the weights has a momentum that warms up."""
 
 
+@keras.saving.register_keras_serializable(package="bplf_tf_trainers")
+class SGD(_WarmAverage, keras.optimizers.SGD):
+    """`keras.optimizers.SGD` without momentum, likewise."""
+
+
 def make_optimizer(settings: FitSettings) -> keras.optimizers.Optimizer:
     """The optimizer of a run, with global-norm clipping and the average of the weights."""
-    make = {"adam": Adam, "adamax": Adamax}[settings.optimizer]
+    make = {"adam": Adam, "adamax": Adamax, "sgd": SGD}[settings.optimizer]
+    moments: dict[str, float] = {}
+    if settings.optimizer != "sgd":
+        moments = {
+            "beta_1": settings.beta_1,
+            "beta_2": settings.beta_2,
+            "epsilon": settings.epsilon,
+        }
     return make(
         learning_rate=settings.learning_rate,
-        beta_1=settings.beta_1,
-        beta_2=settings.beta_2,
-        epsilon=settings.epsilon,
+        **moments,
         weight_decay=settings.weight_decay or None,
         global_clipnorm=settings.clip_norm or None,
         use_ema=settings.ema_momentum > 0,

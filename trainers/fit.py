@@ -36,6 +36,8 @@ _FINAL_INVERSE_ERROR_IMAGES = 1000
 
 NONFINITE = 3
 """Exit code of a run that a non-finite loss stopped."""
+LOST = 4
+"""Exit code of a process whose fellows are gone."""
 INTERRUPTED = 130
 """Exit code of a run that Ctrl-C stopped, as shells have it."""
 
@@ -72,6 +74,7 @@ def main(settings: FitSettings) -> int:
         _print_start(run)
     from trainers.callbacks import NonFiniteError
     from trainers.resuming import Interrupted
+    from trainers.strategies import LostProcessError
 
     try:
         result = train(run)
@@ -81,6 +84,13 @@ def main(settings: FitSettings) -> int:
     except Interrupted as stopped:
         print(f"\n{stopped}: saved. Go on with\n  {_resume_command()}", file=sys.stderr)
         return 128 + stopped.signal
+    except LostProcessError as error:
+        print(
+            f"\nerror: another process of this run is gone ({error}). Start all of them again with"
+            f"\n  {_resume_command()}",
+            file=sys.stderr,
+        )
+        return LOST
     except KeyboardInterrupt:  # a second Ctrl-C, or one outside of training
         print(f"\ninterrupted\n{_kept_model(run)}", file=sys.stderr)
         return INTERRUPTED
@@ -170,7 +180,7 @@ def train(run: Run) -> dict[str, Any] | None:
     validation = spread(run.validation, settings.epoch_validation_limit)
     watch.start(progress.minutes)
     try:
-        with StopSignal() as stop:
+        with team.together(), StopSignal() as stop:
             agreement = Agreement(team, watch, stop)
             scheduled = ScheduledRun(run.schedule, agreement.minutes)
             callbacks = [

@@ -103,7 +103,7 @@ class CheckpointWriter(keras.callbacks.Callback):
         step = int(self.model.optimizer.iterations.numpy())
         if step % self._steps_per_epoch == 0 or self.model.stop_training:
             return  # validation follows, and the epoch's own checkpoint after it
-        by_steps = bool(self._every_steps) and step % self._every_steps == 0
+        by_steps = self._every_steps is not None and step % self._every_steps == 0
         by_minutes = 0 < self._every_minutes <= self._minutes() - self._saved_at
         if by_steps or by_minutes or self._signalled() is not None:
             self._save(step)

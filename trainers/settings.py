@@ -18,7 +18,7 @@ from bplf_tf.config import (
     preset_config,
 )
 
-OPTIMIZERS = ("adam", "adamax")
+OPTIMIZERS = ("adam", "adamax", "sgd")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 
 

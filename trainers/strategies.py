@@ -6,15 +6,20 @@ TF_CONFIG, TensorFlow's own environment variable, says which machines take part:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from datasets.input import Share
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+
+class LostProcessError(Exception):
+    """Another process of the team is gone, and this one cannot train on alone."""
 
 
 class Team:
@@ -48,6 +53,19 @@ class Team:
         if self.share.total == 1:
             return make(self.share)
         return self.strategy.distribute_datasets_from_function(lambda context: make(self.share))
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Tells an error of another process, which TensorFlow raises here too, from one of this."""
+        import tensorflow as tf
+
+        lost = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError)
+        try:
+            yield
+        except lost as error:
+            if not self.several_processes:
+                raise
+            raise LostProcessError(str(error.message).splitlines()[0]) from error
 
     def sum(self, values: list[float]) -> list[float]:
         """The sum of each number over all processes, which call this at the same point."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets import ImageSource
-from datasets.input import evaluation_dataset, steps_per_epoch, training_dataset
+from datasets.input import Share, evaluation_dataset, steps_per_epoch, training_dataset
 
 Batch = tuple[np.ndarray, np.ndarray]
 
@@ -174,6 +174,50 @@ def test_evaluation_counts_every_image_once_in_order(count: int, batch_size: int
         assert np.array_equal(np.concatenate([images for images, _ in found]), source.images)
         assert np.array_equal(np.concatenate([labels for _, labels in found]), source.labels)
         assert [len(images) for images, _ in found[:-1]] == [batch_size] * (len(found) - 1)
+
+
+def dealt_back(parts: list[list[Batch]]) -> list[Batch]:
+    """Whole batches from the parts of each replica, each `[step]`."""
+    whole = []
+    for of_step in zip(*parts, strict=True):
+        pairs = []
+        for what in (0, 1):
+            size = sum(len(part[what]) for part in of_step)
+            merged = np.zeros((size, *of_step[0][what].shape[1:]), of_step[0][what].dtype)
+            for replica, part in enumerate(of_step):
+                merged[replica :: len(of_step)] = part[what]
+            pairs.append(merged)
+        whole.append((pairs[0], pairs[1]))
+    return whole
+
+
+@settings(max_examples=15)
+@given(
+    count=st.integers(1, 40),
+    batch_size=st.integers(1, 20),
+    local=st.integers(1, 3),
+    processes=st.integers(1, 3),
+    start_step=st.integers(0, 5),
+)
+def test_shares_of_all_replicas_are_the_whole_batch(
+    count: int, batch_size: int, local: int, processes: int, start_step: int
+) -> None:
+    source, total = numbered(count), local * processes
+    arguments = {"batch_size": batch_size, "seed": 3, "start_step": start_step, "flip": True}
+    training: list[list[Batch]] = []
+    evaluation: list[list[Batch]] = []
+    steps = steps_per_epoch(source, batch_size)
+    for process in range(processes):
+        share = Share(first=process * local, local=local, total=total)
+        elements = batches(4 * local, source, share=share, **arguments)
+        training += [elements[replica::local] for replica in range(local)]
+        dataset = evaluation_dataset(source, batch_size, share)
+        assert int(dataset.cardinality()) == steps * local
+        elements = list(dataset.as_numpy_iterator())
+        evaluation += [elements[replica::local] for replica in range(local)]
+    assert_same(dealt_back(training), batches(4, source, **arguments))
+    expected = list(evaluation_dataset(source, batch_size).as_numpy_iterator())
+    assert_same(dealt_back(evaluation), expected)
 
 
 @pytest.mark.parametrize(("count", "static"), [(40, 8), (41, None), (7, None)])
