@@ -305,11 +305,7 @@ class BPLF(keras.Model):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on (images, labels); raises before any weight changes if it is not finite."""
         images, labels, weights = replicas.filled_up(*unpack(data))
-        step = self.optimizer.iterations
-        images = svd.training_images(images, self.config, step)
-        position = replicas.positions(tf.shape(images)[0])
-        keys = [tf.constant(self.config.seed), tf.cast(step.value, tf.int32), position]
-        x = self._dequantise(images, keys)
+        x = self.training_input(images, self.optimizer.iterations.value)
         condition = self._graph_condition(labels)
         with tf.GradientTape() as tape:
             log_prob = self._distribution(
@@ -326,6 +322,18 @@ class BPLF(keras.Model):
         self._bits_tracker.update_state(total / count, sample_weight=count)
         mean = self._bits_tracker.result()
         return replicas.step_logs({"loss": mean, "bits_per_dim": mean})
+
+    def training_input(self, images: tf.Tensor, step: tf.Tensor | int) -> tf.Tensor:
+        """What the flow sees of a batch in a training step, in `[-0.5, 0.5)`.
+
+        Args:
+          images: uint8 `[B, H, W, C]`: in a replica context the replica's part of the batch.
+          step: number of the training step, from 0, on which the noise depends.
+        """
+        images = svd.training_images(images, self.config, step)
+        position = replicas.positions(tf.shape(images)[0])
+        keys = [tf.constant(self.config.seed), tf.cast(step, tf.int32), position]
+        return self._dequantise(images, keys)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Bits per dimension of untouched images, and of truncated ones where SVD is in use."""
@@ -504,10 +512,13 @@ class BPLF(keras.Model):
 
     # Checks
 
-    def locate_nonfinite(self, images: Any, labels: Label = None) -> str | None:
-        """Where the first NaN or infinity arises on a batch: a weight or a step, or None."""
+    def explain_nonfinite(self, images: Any, labels: Label = None, step: int = 0) -> str | None:
+        """Where the first NaN or infinity of a training step on a batch arises, or None.
+
+        It names the level, the step of the flow and the layer, and the largest activations.
+        """
         condition = self._condition(labels) if self._condition_size else None
-        return diagnosis.locate_nonfinite(self, self._check_images(images), condition)
+        return diagnosis.explain_nonfinite(self, self._check_images(images), condition, step)
 
     def _check_images(self, images: Any) -> tf.Tensor:
         return check_images(images, self.config.image_shape)

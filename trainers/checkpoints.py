@@ -37,11 +37,15 @@ class Progress:
       step: finished training steps.
       minutes: of training so far, over all processes that took part one after the other.
       rows: of metrics.csv.
+      rollbacks: times that the run went back from a loss that was not finite.
+      rate: factor of the learning rate, lowered by rollbacks.
     """
 
     step: int = 0
     minutes: float = 0.0
     rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    rollbacks: int = 0
+    rate: float = 1.0
 
 
 class Checkpoints:
@@ -144,7 +148,8 @@ class Checkpoints:
             except Exception as error:  # whatever damage does to JSON and tensors
                 complaints.append(f"{place} is damaged ({_message(error)})")
                 continue
-            return Progress(state["step"], state["minutes"], state["rows"]), complaints
+            names = [field.name for field in dataclasses.fields(Progress)]
+            return Progress(**{name: state[name] for name in names}), complaints
         if complaints:
             raise CheckpointError("no checkpoint can be read: " + "; ".join(complaints))
         return Progress(), []

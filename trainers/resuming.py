@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -70,6 +71,7 @@ class CheckpointWriter(keras.callbacks.Callback):
 
     Args:
       checkpoints: where to.
+      progress: where the run was when it began or went on.
       metrics: the run's metrics file.
       minutes: time gone by, such as `Stopwatch().minutes`.
       steps_per_epoch: steps from one validation to the next.
@@ -81,6 +83,7 @@ class CheckpointWriter(keras.callbacks.Callback):
     def __init__(
         self,
         checkpoints: Checkpoints,
+        progress: Progress,
         metrics: MetricsFile,
         minutes: Callable[[], float],
         steps_per_epoch: int,
@@ -90,6 +93,7 @@ class CheckpointWriter(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self._checkpoints = checkpoints
+        self._progress = progress
         self._metrics = metrics
         self._minutes = minutes
         self._steps_per_epoch = steps_per_epoch
@@ -116,7 +120,9 @@ class CheckpointWriter(keras.callbacks.Callback):
         self._raise_if_stopped(step)
 
     def _save(self, step: int, figure: float | None = None) -> None:
-        progress = Progress(step, self._minutes(), self._metrics.rows)
+        progress = dataclasses.replace(
+            self._progress, step=step, minutes=self._minutes(), rows=self._metrics.rows
+        )
         self._checkpoints.save(self.model, progress, figure)
         self._saved_at = self._minutes()
 

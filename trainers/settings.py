@@ -19,6 +19,7 @@ from bplf_tf.config import (
 )
 
 OPTIMIZERS = ("adam", "adamax", "sgd")
+ON_NONFINITE = ("stop", "rollback")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 
 
@@ -145,6 +146,11 @@ class FitSettings:
         "samples and saves the model. At step t it is at most (1 + t) / (10 + t), so that short "
         "runs do not average in their start. 0 is off.",
     )
+    on_nonfinite: str = setting(
+        "stop",
+        f"Where a loss is not finite: {_choices(ON_NONFINITE)}. rollback goes back to the last "
+        "checkpoint, halves the learning rate and goes on, three times at most.",
+    )
     strategy: str = setting(
         "auto",
         f"Devices: {_choices(STRATEGIES)}. auto takes the workers that TF_CONFIG names, else all "
@@ -177,6 +183,7 @@ class FitSettings:
         if self.resume and self.overwrite:
             raise ValueError("--resume goes on with a run and --overwrite replaces it: give one")
         self._check_numbers()
+        _choice("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         _choice("strategy", self.strategy, STRATEGIES)
         _choice("optimizer", self.optimizer, OPTIMIZERS)
         _choice("validation_split", self.validation_split, ("validation", "test"))
@@ -222,7 +229,7 @@ class FitSettings:
         free = {
             "run_dir", "overwrite", "resume", "data_path", "epochs", "max_steps", "max_minutes",
             "checkpoint_minutes", "checkpoint_steps", "keep_checkpoints", "deterministic",
-            "threads_per_operation", "jit_compile", "strategy", "cpu_devices",
+            "threads_per_operation", "jit_compile", "strategy", "cpu_devices", "on_nonfinite",
             "epoch_validation_limit", "validation_limit",
             "sample_temperature", "samples_per_label",
         }  # fmt: skip

@@ -278,7 +278,7 @@ def test_svd_protocols_report_both_figures(protocol: str) -> None:
 def test_a_non_finite_step_changes_no_weight_and_is_located() -> None:
     model = randomise(_model())
     images, labels = _images(model, 8), _labels(8)
-    assert model.locate_nonfinite(images, labels) is None
+    assert model.explain_nonfinite(images, labels) is None
     model.initialize(images, labels)
     model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
     shift = model.steps[1].shift_2.numpy()
@@ -289,7 +289,20 @@ def test_a_non_finite_step_changes_no_weight_and_is_located() -> None:
         model.fit(images, labels, batch_size=8, verbose=0)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    assert model.locate_nonfinite(images, labels) == "level 1, step 1, weight level_1/shift_2"
+    assert model.explain_nonfinite(images, labels) == "level 1, step 1, weight level_1/shift_2"
+
+
+def test_an_infinite_activation_is_located_beside_the_largest_ones() -> None:
+    model = _model()
+    images, labels = _images(model, 8), _labels(8)
+    model.initialize(images, labels)
+    scale = model.steps[1].log_scale_2.numpy()
+    scale[0], scale[1] = 20.0, 80.0  # exp(80) times exp(20): beyond float32
+    model.steps[1].log_scale_2.assign(scale)
+    said = model.explain_nonfinite(images, labels, step=7)
+    assert said is not None
+    assert said.startswith("level 1, step 1, affine layer; largest activations: ")
+    assert "after level 1, step 0, affine layer" in said
 
 
 @pytest.mark.parametrize(

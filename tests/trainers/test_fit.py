@@ -16,7 +16,7 @@ from PIL import Image
 import datasets
 from bplf_tf import EMOTIONS, load_model
 from datasets.input import training_dataset
-from trainers import fit
+from trainers import fit, training
 from trainers.averaging import averaged_weights
 from trainers.callbacks import NonFiniteError
 from trainers.flags import UserError
@@ -60,8 +60,8 @@ class Observer(keras.callbacks.Callback):
 
 def observed(monkeypatch, *more):
     observer = Observer()
-    make = fit._callbacks
-    monkeypatch.setattr(fit, "_callbacks", lambda *a: [*make(*a), *more, observer])
+    make = training._callbacks
+    monkeypatch.setattr(training, "_callbacks", lambda *a: [*make(*a), *more, observer])
     return observer
 
 
@@ -172,12 +172,14 @@ def test_users_mistakes_cost_no_time_and_leave_nothing(tmp_path, changes, messag
 class Poison(keras.callbacks.Callback):
     """Puts a NaN into a weight before the given step."""
 
-    def __init__(self, step):
+    def __init__(self, step, times=1):
         super().__init__()
         self.step = step
+        self.times = times
 
     def on_train_batch_begin(self, batch, logs=None):
-        if int(self.model.optimizer.iterations) == self.step:
+        if int(self.model.optimizer.iterations) == self.step and self.times:
+            self.times -= 1
             weight = next(w for w in self.model.trainable_variables if "level_0" in w.path)
             weight.assign(np.full(weight.shape, np.nan))
 
@@ -197,16 +199,47 @@ def test_a_non_finite_loss_stops_the_run_and_says_where(tmp_path, monkeypatch, c
     assert len((run_dir / "metrics.csv").read_text().splitlines()) == 2
 
 
+def test_rollback_goes_on_from_the_last_checkpoint_with_a_lower_rate(tmp_path, monkeypatch, capsys):
+    observed(monkeypatch, Poison(step=5))
+    run_dir = tmp_path / "run"
+    changes = {"on_nonfinite": "rollback", "checkpoint_steps": 2, "epochs": None, "max_steps": 9}
+    assert fit.main(settings(run_dir, **changes)) == 0
+    message = capsys.readouterr().err
+    assert "non-finite loss at step 5" in message
+    assert "Going back to step 4 with 0.5 times the learning rate" in message
+    assert json.loads((run_dir / "result.json").read_text())["steps"] == 9
+    states = [json.loads(p.read_text()) for p in run_dir.glob("checkpoints/step_*/state.json")]
+    assert {(state["rollbacks"], state["rate"]) for state in states if state["step"] > 4} == {
+        (1, 0.5)
+    }
+    assert np.isfinite(load_model(run_dir / "model.keras").get_weights()[0]).all()
+
+
+def test_rollback_gives_up(tmp_path, monkeypatch, capsys):
+    observed(monkeypatch, Poison(step=5, times=9))
+    changes = {"on_nonfinite": "rollback", "checkpoint_steps": 2, "epochs": None, "max_steps": 9}
+    assert fit.main(settings(tmp_path / "run", **changes)) == fit.NONFINITE
+    message = capsys.readouterr().err
+    assert message.count("Going back to step 4") == 3
+    assert "gave up after 3 rollbacks" in message
+
+
+def test_rollback_without_a_checkpoint_stops(tmp_path, monkeypatch, capsys):
+    observed(monkeypatch, Poison(step=1))
+    assert fit.main(settings(tmp_path / "run", on_nonfinite="rollback")) == fit.NONFINITE
+    assert "there is no checkpoint to go back to" in capsys.readouterr().err
+
+
 def test_the_batch_of_the_failing_step_is_found_again(tmp_path, monkeypatch):
     run = fit.prepare(settings(tmp_path / "run", flip=True, seed=3))
     seen = []
 
     class Stub:
-        def locate_nonfinite(self, images, labels):
-            seen.append((images, labels))
+        def explain_nonfinite(self, images, labels, step):
+            seen.append((images, labels, step))
             return "level 1, step 2, affine layer"
 
-    message = fit._explain_nonfinite(run, Stub(), 9)
+    message = training._explain_nonfinite(run, Stub(), 9)
     assert message == "non-finite loss at step 9; it arises at: level 1, step 2, affine layer"
     batches = training_dataset(run.train, 8, seed=3, flip=True).as_numpy_iterator()
     images, labels = [next(batches) for _ in range(10)][9]
@@ -224,7 +257,7 @@ def test_non_finite_validation_keeps_the_last_good_model(tmp_path, monkeypatch):
     observer = observed(monkeypatch, PoisonAverage())
     run = fit.prepare(settings(tmp_path / "run"))
     with pytest.raises(NonFiniteError, match="val_bits_per_dim"):
-        fit.train(run)
+        training.train(run)
     model = load_model(run.directory.model)
     for got, want in zip(model.get_weights(), observer.averages[0], strict=True):
         np.testing.assert_array_equal(got, want)

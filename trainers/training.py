@@ -1,0 +1,321 @@
+"""The training of one run, from the resolved settings to the written run directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bplf_tf import BPLF, load_model
+from bplf_tf.config import ModelConfig
+from bplf_tf.inputs import first_images
+from bplf_tf.model import START_IMAGES
+from datasets import ImageSource
+from datasets.input import evaluation_dataset, steps_per_epoch, training_dataset
+from trainers import callbacks, environment
+from trainers.agreement import Agreement
+from trainers.averaging import AverageInValidation, make_optimizer
+from trainers.callbacks import NonFiniteError, ScheduledRun, Stopwatch
+from trainers.checkpoints import CheckpointError, Checkpoints, Progress
+from trainers.files import write_json
+from trainers.measure import measure, spread
+from trainers.resuming import CheckpointWriter, RunningMeans, StopSignal
+from trainers.run_directory import RunDirectory
+from trainers.schedule import Schedule
+from trainers.settings import FitSettings
+from trainers.strategies import Team
+
+_INVERSE_ERROR_IMAGES = 64
+_FINAL_INVERSE_ERROR_IMAGES = 1000
+
+# A run that is not finite after so many rollbacks has another reason than its learning rate.
+_MOST_ROLLBACKS = 3
+_ROLLBACK_RATE = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A training run with everything resolved and checked, before any time is spent on it.
+
+    Attributes:
+      settings: what the user asked for.
+      directory: where the run is written.
+      config: the model.
+      train: images to train on.
+      validation: held-out images.
+      steps_per_epoch: steps from one validation to the next.
+      schedule: learning rate and end.
+      team: the devices to train on.
+    """
+
+    settings: FitSettings
+    directory: RunDirectory
+    config: ModelConfig
+    train: ImageSource
+    validation: ImageSource
+    steps_per_epoch: int
+    schedule: Schedule
+    team: Team
+
+
+def train(run: Run) -> dict[str, Any] | None:
+    """Trains and writes the run directory.
+
+    Returns:
+      The final figures, as in result.json; None in a process that is not the chief.
+
+    Raises:
+      NonFiniteError: a loss or figure was not finite; says the step and where it arose.
+      Interrupted: a signal asked the run to stop.
+      LostProcessError: another process of the run is gone.
+      CheckpointError: a checkpoint could not be written or read.
+    """
+    settings, team = run.settings, run.team
+    with team.strategy.scope():
+        model = BPLF(run.config)
+        model.compile(optimizer=make_optimizer(settings), jit_compile=settings.jit_compile)
+    model.optimizer.keep_weights = True
+    checkpoints = Checkpoints(
+        run.directory.checkpoints,
+        {**settings.identity(), **run.config.to_dict(), "images": len(run.train)},
+        settings.keep_checkpoints,
+        team.chief,
+    )
+    progress = _restored(run, checkpoints, model) if settings.resume else Progress()
+    # The directory comes into being when nothing is left that a user could have got wrong.
+    if team.chief:
+        run.directory.create(settings.resume)
+        write_json(run.directory.config, describe(run, model))
+    if not model.initialized:
+        model.initialize(*_first_images(run))
+    watch = Stopwatch()
+    with team.together(), StopSignal() as stop:
+        while True:
+            watch.start(progress.minutes)
+            try:
+                minutes = _fit(run, model, checkpoints, progress, Agreement(team, watch, stop))
+                break
+            except NonFiniteError as error:
+                progress = _rolled_back(run, model, checkpoints, error)
+        result = _finish(run, model, minutes) if team.chief else None
+        # TensorFlow takes a process that leaves before the others for one that crashed.
+        team.sum([0.0])
+    return result
+
+
+def _fit(
+    run: Run, model: BPLF, checkpoints: Checkpoints, progress: Progress, agreement: Agreement
+) -> float:
+    """Trains from where the run is to its end; returns the minutes of training."""
+    schedule = dataclasses.replace(run.schedule, peak=run.schedule.peak * progress.rate)
+    scheduled = ScheduledRun(schedule, agreement.minutes)
+    every = [agreement, scheduled, *_callbacks(run, model, agreement, checkpoints, progress)]
+    validation = spread(run.validation, run.settings.epoch_validation_limit)
+    for epochs in _epochs(run, progress.step):
+        step = int(model.optimizer.iterations.numpy())
+        if schedule.finished(step, agreement.minutes()):
+            break
+        try:
+            model.fit(
+                _training(run, step),
+                **_validation(run, validation),
+                shuffle=False,  # the data set has its own order
+                callbacks=every,
+                verbose=0,  # `ProgressBar` is a callback
+                **epochs,
+            )
+        except tf.errors.InvalidArgumentError as error:
+            if "non-finite loss" not in str(error):
+                raise
+            raise NonFiniteError(_explain_nonfinite(run, model, scheduled.step)) from error
+    return scheduled.last_step_minutes
+
+
+def _rolled_back(
+    run: Run, model: BPLF, checkpoints: Checkpoints, error: NonFiniteError
+) -> Progress:
+    """Goes back to the last checkpoint with a lower learning rate, or raises the error."""
+    if run.settings.on_nonfinite != "rollback":
+        raise error
+    progress, _ = checkpoints.restore(model)
+    if not progress.step:
+        raise NonFiniteError(f"{error}; there is no checkpoint to go back to") from error
+    if progress.rollbacks == _MOST_ROLLBACKS:
+        raise NonFiniteError(f"{error}; gave up after {_MOST_ROLLBACKS} rollbacks") from error
+    progress.rollbacks += 1
+    progress.rate *= _ROLLBACK_RATE
+    # Written at once, so that a run that is killed now does not forget it.
+    checkpoints.save(model, progress)
+    if run.team.chief:
+        print(
+            f"\nwarning: {error}\nGoing back to step {progress.step} with {progress.rate:g} times "
+            "the learning rate",
+            file=sys.stderr,
+            flush=True,
+        )
+    return progress
+
+
+def _training(run: Run, step: int) -> Any:
+    settings = run.settings
+    return run.team.dataset(
+        functools.partial(
+            training_dataset, run.train, settings.batch_size, settings.seed, step, settings.flip
+        )
+    )
+
+
+def _validation(run: Run, source: ImageSource) -> dict[str, Any]:
+
+    batch_size = run.settings.batch_size
+    if run.team.share.total == 1:
+        return {"validation_data": evaluation_dataset(source, batch_size)}
+    # Keras cannot count the batches of a distributed data set, and would warn when they end.
+    return {
+        "validation_data": run.team.dataset(
+            lambda share: evaluation_dataset(source, batch_size, share).repeat()
+        ),
+        "validation_steps": steps_per_epoch(source, batch_size),
+    }
+
+
+# `ScheduledRun` ends the run; Keras only needs a number that is never reached.
+_KERAS_EPOCHS = 10**9
+
+
+def _epochs(run: Run, step: int) -> list[dict[str, int]]:
+    """Arguments of the calls of `fit` from a step on: the rest of an epoch, then whole ones."""
+    epoch, done = divmod(step, run.steps_per_epoch)
+    rest = []
+    if done:
+        left = run.steps_per_epoch - done
+        rest = [{"initial_epoch": epoch, "epochs": epoch + 1, "steps_per_epoch": left}]
+        epoch += 1
+    every = {"initial_epoch": epoch, "epochs": _KERAS_EPOCHS}
+    return [*rest, {**every, "steps_per_epoch": run.steps_per_epoch}]
+
+
+def _restored(run: Run, checkpoints: Checkpoints, model: BPLF) -> Progress:
+    progress, complaints = checkpoints.restore(model)
+    _check_same_step(run.team, progress.step, checkpoints.folder)
+    if not run.team.chief:
+        return progress
+    for complaint in complaints:
+        print(f"warning: {complaint}: going back to the checkpoint before it", file=sys.stderr)
+    if progress.step:
+        print(f"Going on after step {progress.step}, {progress.minutes:.1f} minutes", flush=True)
+    else:
+        print(f"No checkpoint in {checkpoints.folder}: beginning at step 0", flush=True)
+    return progress
+
+
+def _check_same_step(team: Team, step: int, folder: Path) -> None:
+    if team.several_processes:
+        processes, steps, squares = team.sum([1.0, float(step), float(step) ** 2])
+        if processes * squares != steps**2:
+            raise CheckpointError(
+                f"the processes found checkpoints of different steps, this one of step {step} in "
+                f"{folder}: --run_dir must be on a file system that all of them see"
+            )
+
+
+def _first_images(run: Run) -> tuple[Any, Any]:
+    """The same images for the data-dependent start in every process, whatever its share."""
+    settings = run.settings
+    dataset = training_dataset(run.train, settings.batch_size, settings.seed, flip=settings.flip)
+    images, labels = first_images(dataset, None, START_IMAGES)
+    return images, labels if settings.conditional else None
+
+
+def describe(run: Run, model: BPLF) -> dict[str, Any]:
+    """Everything that defines the run, as plain JSON values."""
+    return {
+        "command": shlex.join(["python", "-m", "trainers.fit", *sys.argv[1:]]),
+        "settings": dataclasses.asdict(run.settings),
+        "model": run.config.to_dict(),
+        "parameters": model.count_params(),
+        "steps_per_epoch": run.steps_per_epoch,
+        "total_steps": run.schedule.total_steps,
+        "data": {source.split: source.provenance for source in (run.train, run.validation)},
+        **environment.describe(),
+    }
+
+
+def _callbacks(
+    run: Run,
+    model: BPLF,
+    agreement: Agreement,
+    checkpoints: Checkpoints,
+    progress: Progress,
+) -> list[keras.callbacks.Callback]:
+
+    settings = run.settings
+    few = spread(run.validation, _INVERSE_ERROR_IMAGES)
+    metrics = callbacks.MetricsFile(run.directory.metrics, progress.rows)
+    writing = [
+        metrics,
+        callbacks.ModelFile(run.directory.model),
+        callbacks.SampleGrid(
+            run.directory.picture,
+            run.validation.images,
+            run.validation.labels,
+            samples_per_label=settings.samples_per_label,
+            temperature=settings.sample_temperature,
+            seed=settings.seed,
+        ),
+    ]
+    return [
+        *([RunningMeans(model)] if progress.step % run.steps_per_epoch else []),
+        AverageInValidation(),
+        callbacks.ImagesPerSecond(settings.batch_size, len(run.train)),
+        callbacks.InverseError(few.images, few.labels if settings.conditional else None),
+        callbacks.NonFiniteGuard(),
+        *(writing if run.team.chief else []),
+        # After the pictures: whoever resumes from a checkpoint finds all that came before it.
+        CheckpointWriter(
+            checkpoints,
+            progress,
+            metrics,
+            agreement.minutes,
+            run.steps_per_epoch,
+            settings.checkpoint_steps,
+            settings.checkpoint_minutes,
+            agreement.signal,
+        ),
+        *([callbacks.ProgressBar(run.schedule, agreement.minutes)] if run.team.chief else []),
+    ]
+
+
+def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
+    """Evaluates the model file itself on all validation images, and writes the result."""
+    print("Evaluating model.keras on all validation images", flush=True)
+    result = {
+        "steps": int(model.optimizer.iterations.numpy()),
+        "minutes": minutes,
+        **measure(
+            load_model(run.directory.model),
+            run.validation,
+            batch_size=run.settings.batch_size,
+            inverse_images=_FINAL_INVERSE_ERROR_IMAGES,
+        ),
+    }
+    write_json(run.directory.result, result)
+    return result
+
+
+def _explain_nonfinite(run: Run, model: BPLF, step: int) -> str:
+    """Finds where a non-finite loss arose, on the very batch of the step that met it."""
+    settings = run.settings
+    dataset = training_dataset(
+        run.train, settings.batch_size, settings.seed, start_step=step, flip=settings.flip
+    )
+    images, labels = next(dataset.as_numpy_iterator())
+    where = model.locate_nonfinite(images, labels if settings.conditional else None)
+    place = where or "nowhere in the forward pass: a gradient, or the step's own noise"
+    return f"non-finite loss at step {step}; it arises at: {place}"
