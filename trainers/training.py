@@ -316,6 +316,6 @@ def _explain_nonfinite(run: Run, model: BPLF, step: int) -> str:
         run.train, settings.batch_size, settings.seed, start_step=step, flip=settings.flip
     )
     images, labels = next(dataset.as_numpy_iterator())
-    where = model.locate_nonfinite(images, labels if settings.conditional else None)
-    place = where or "nowhere in the forward pass: a gradient, or the step's own noise"
+    where = model.explain_nonfinite(images, labels if settings.conditional else None, step)
+    place = where or "nowhere in the forward pass, so in a gradient"
     return f"non-finite loss at step {step}; it arises at: {place}"
