@@ -377,14 +377,18 @@ class BPLF(keras.Model):
           draws: number of noises whose log-densities are averaged: a lower bound on the
             log-likelihood of the 8-bit image plus `D ln 256` that tightens in variance only.
         """
+        return self._log_prob_of_draws(images, label, seed, draws).mean(axis=0)
+
+    def _log_prob_of_draws(self, images: Any, label: Label, seed: int, draws: int) -> np.ndarray:
         images = self._check_images(images)
         if not isinstance(draws, int) or draws < 1:
             raise ValueError(f"draws must be a positive integer, got {draws!r}")
-        values = [
-            self._in_batches("log_prob", self._log_prob, images, label, tf.constant([seed, draw]))
-            for draw in range(draws)
-        ]
-        return np.mean(values, axis=0)
+        return np.stack(
+            [
+                self._in_batches("log_prob", self._log_prob, images, label, tf.constant(keys))
+                for keys in ([seed, draw] for draw in range(draws))
+            ]
+        )
 
     def bits_per_dim(
         self, images: Any, label: Label = None, seed: int = 0, draws: int = 1
@@ -393,13 +397,22 @@ class BPLF(keras.Model):
         log_prob = self.log_prob(images, label, seed=seed, draws=draws)
         return np.asarray(bits_per_dim(log_prob, self.config.dimensions))
 
+    def bits_per_draw(
+        self, images: Any, label: Label = None, seed: int = 0, draws: int = 1
+    ) -> np.ndarray:
+        """Bits per dimension of each draw of noise by itself, `[draws, B]`; see `log_prob`."""
+        log_prob = self._log_prob_of_draws(images, label, seed, draws)
+        return np.asarray(bits_per_dim(log_prob, self.config.dimensions))
+
     def _log_prob(
         self, images: tf.Tensor, condition: tf.Tensor | None, keys: tf.Tensor | None = None
     ) -> tf.Tensor:
-        seed, draw = (0, 0) if keys is None else (keys[0], keys[1])
+        keys = tf.constant([0, 0]) if keys is None else keys
+        return self._distribution(condition).log_prob(self._evaluation_input(images, keys))
+
+    def _evaluation_input(self, images: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
         content = random.content_key(images)
-        x = self._dequantise(images, [tf.constant(1), tf.convert_to_tensor(seed), draw, content])
-        return self._distribution(condition).log_prob(x)
+        return self._dequantise(images, [tf.constant(1), keys[0], keys[1], content])
 
     def _bits(self, images: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
         return bits_per_dim(self._log_prob(images, condition), self.config.dimensions)
@@ -448,15 +461,35 @@ class BPLF(keras.Model):
         noise = random.normal([seeds[:, 0], seeds[:, 1]], self.config.dimensions)
         return self._decode(noise * temperatures[:, tf.newaxis], condition)
 
-    def encode(self, images: Any, label: Label = None) -> np.ndarray:
-        """Standardised latents of images at their bin centres, float `[B, H * W * C]`.
+    def encode(self, images: Any, label: Label = None, seed: int | None = None) -> np.ndarray:
+        """Standardised latents of images, float `[B, H * W * C]`.
 
         Standardised: by the model they are standard normal, whatever the label.
+
+        Args:
+          images: uint8 `[B, H, W, C]`.
+          label: one label for all, or one for each.
+          seed: of dequantisation noise; by default the images' bin centres are encoded.
         """
-        return self._in_batches("encode", self._encode, self._check_images(images), label)
+        images = self._check_images(images)
+        if seed is None:
+            return self._in_batches("encode", self._encode, images, label)
+        keys = tf.constant([seed, 0])
+        return self._in_batches("encode_noisy", self._encode_noisy, images, label, keys)
 
     def _encode(self, images: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
         return self._to_latent(dequantise(images, 0.5, self._dtype()), condition)
+
+    def _encode_noisy(
+        self, images: tf.Tensor, condition: tf.Tensor | None, keys: tf.Tensor
+    ) -> tf.Tensor:
+        return self._to_latent(self._evaluation_input(images, keys), condition)
+
+    @property
+    def latent_sizes(self) -> list[int]:
+        """How many numbers of a latent each level gives, from the image on, in their order."""
+        halves = [self.config.dimensions // 2 ** (i + 1) for i in range(self.config.levels - 1)]
+        return [*halves, self.config.dimensions - sum(halves)]
 
     def decode(self, latents: Any, label: Label = None) -> np.ndarray:
         """Images of standardised latents `[B, H * W * C]`: the inverse of `encode`, uint8."""

@@ -35,7 +35,21 @@ class EvaluateSettings:
     limit: int | None = setting(None, "Use at most this many images.")
     batch_size: int = setting(64, "Images at a time.")
     draws: int = setting(1, "Draws of dequantisation noise per image, averaged.")
-    seed: int = setting(0, "Of the dequantisation noise.")
+    importance_samples: int | None = setting(
+        None,
+        "So many draws of noise instead, and the importance-weighted bound beside their mean.",
+    )
+    train_gap: bool = setting(
+        False, "Measure as many training images too, and how much less they cost."
+    )
+    latents: bool = setting(False, "Mean, variance and kurtosis of the latents of each level.")
+    pictures: str | None = setting(
+        None,
+        "Folder to write pictures to: samples, temperatures, the training images nearest to "
+        "samples, reconstruction, interpolation.",
+    )
+    temperature: float = setting(0.7, "Temperature of the samples in the pictures.")
+    seed: int = setting(0, "Of the dequantisation noise and of the samples.")
     inverse_images: int = setting(1000, "Images for the inversion error, spread over the split.")
     network_dtype: str | None = setting(
         None,
@@ -49,7 +63,7 @@ class EvaluateSettings:
             raise ValueError("--model is required: the model.keras of a run")
         if not self.dataset:
             raise ValueError("--dataset is required")
-        for name in ("limit", "batch_size", "draws", "inverse_images"):
+        for name in ("limit", "batch_size", "draws", "importance_samples", "inverse_images"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--{name} must be a positive integer, got {value}")
@@ -63,29 +77,53 @@ def main(settings: EvaluateSettings) -> int:
         settings.check()
         import_tensorflow()
         model = _load_model(settings)
-        source = _load_images(settings, model)
+        source = _load_images(settings, model, settings.split)
+        train = None
+        if settings.train_gap or settings.pictures:
+            train = _load_images(settings, model, "train")
+        if settings.pictures:
+            Path(settings.pictures).mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError, ImportError) as error:
         raise flags.UserError(str(error)) from error
 
-    from trainers.measure import measure, table
+    from trainers.measure import (
+        bits_of_draws,
+        latent_statistics,
+        mean_and_error,
+        measure,
+        spread,
+        table,
+    )
 
+    draws = settings.importance_samples or settings.draws
     result = {
         "model": settings.model,
         "dataset": settings.dataset,
         "split": settings.split,
         "network_dtype": model.config.evaluation_network_dtype,
-        "draws": settings.draws,
+        "draws": draws,
         "seed": settings.seed,
         **measure(
             model,
             source,
             batch_size=settings.batch_size,
-            draws=settings.draws,
+            draws=draws,
             seed=settings.seed,
             inverse_images=settings.inverse_images,
         ),
     }
+    if settings.train_gap and train:
+        some = spread(train, len(source))
+        labels = some.labels if model.config.classes else None
+        bits, _ = bits_of_draws(
+            model, some.images, labels, settings.batch_size, draws, settings.seed
+        )
+        result["train"] = {"images": len(some), **mean_and_error(bits.mean(axis=0))}
+    if settings.latents:
+        result["latents"] = latent_statistics(model, source, settings.batch_size, settings.seed)
     print(table(result))
+    if settings.pictures and train:
+        _draw(settings, model, source, train)
     if settings.out:
         write_json(Path(settings.out), result)
         print(f"wrote {settings.out}")
@@ -104,17 +142,28 @@ def _load_model(settings: EvaluateSettings) -> BPLF:
     return other
 
 
-def _load_images(settings: EvaluateSettings, model: BPLF) -> ImageSource:
+def _draw(settings: EvaluateSettings, model: BPLF, source: ImageSource, train: ImageSource) -> None:
+    from trainers.image_grid import save_png
+    from trainers.pictures import all_pictures
+
+    pictures = all_pictures(model, source, train, settings.temperature, settings.seed)
+    for name, picture in pictures.items():
+        path = Path(settings.pictures or "") / f"{name}.png"
+        save_png(picture, path)
+        print(f"wrote {path}")
+
+
+def _load_images(settings: EvaluateSettings, model: BPLF, split: str) -> ImageSource:
     import datasets
 
     height, width, channels = model.config.image_shape
     source = datasets.load(
         settings.dataset or "",
-        settings.split,
+        split,
         data_path=settings.data_path,
         image_size=(height, width),
         channels=channels,
-        limit=settings.limit,
+        limit=settings.limit if split == settings.split else None,
     )
     if model.config.classes and source.classes != model.config.classes:
         raise ValueError(

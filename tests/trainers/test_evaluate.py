@@ -9,7 +9,13 @@ from datasets import ImageSource
 from trainers import evaluate
 from trainers.evaluate import EvaluateSettings
 from trainers.flags import UserError
-from trainers.measure import measure, spread, table
+from trainers.measure import (
+    importance_weighted,
+    latent_statistics,
+    measure,
+    spread,
+    table,
+)
 
 SMALL = {"image_shape": (16, 16, 1), "levels": 1, "depth": 1, "width": 4}
 
@@ -57,6 +63,55 @@ def test_labels_reach_the_model(source):
         provenance={},
     )
     assert measure(model, source)["bits_per_dim"] != measure(model, shuffled)["bits_per_dim"]
+
+
+def test_figures_per_label_and_standard_error(model, source):
+    bits = model.bits_per_dim(source.images, source.labels)
+    figures = measure(model, source, inverse_images=2)
+    assert figures["standard_error"] == pytest.approx(bits.std(ddof=1) / np.sqrt(14), rel=1e-4)
+    assert set(figures["per_label"]) == {EMOTIONS[i] for i in source.labels}
+    assert sum(of["images"] for of in figures["per_label"].values()) == 14
+    for name, of_label in figures["per_label"].items():
+        chosen = bits[source.labels == EMOTIONS.index(name)]
+        assert of_label["bits_per_dim"] == pytest.approx(float(chosen.mean()), abs=1e-5)
+
+
+def test_importance_weighted_bound_is_the_log_of_the_mean_likelihood():
+    rng = np.random.default_rng(0)
+    bits = rng.normal(4, 0.01, size=(8, 5))
+    likelihoods = 2.0 ** -(bits * 16)
+    expected = -np.log2(likelihoods.mean(axis=0)) / 16
+    np.testing.assert_allclose(importance_weighted(bits, 16), expected, rtol=1e-12)
+    assert np.all(importance_weighted(bits, 16) < bits.mean(axis=0))
+    # Far below the smallest float, where the plain formula gives infinity.
+    assert np.all(np.isfinite(importance_weighted(bits, 10_000)))
+
+
+def test_several_draws_give_the_bound(model, source):
+    figures = measure(model, source, draws=4, inverse_images=2)
+    assert figures["importance_weighted_bits_per_dim"] < figures["bits_per_dim"]
+    assert "importance_weighted_bits_per_dim" not in measure(model, source, inverse_images=2)
+
+
+def test_latents_of_data_that_the_model_drew_are_standard_normal(source):
+    """Samples of an untrained flow, seen as data, are what it calibrates to by definition."""
+    model = BPLF(ModelConfig(classes=EMOTIONS, image_shape=(16, 16, 1), levels=2, depth=1, width=4))
+    model.initialize(source.images, source.labels)
+    labels = np.arange(350, dtype=np.int32) % 7
+    drawn = model.sample(labels, n=350, temperature=1.0, seed=1)
+    data = ImageSource("drawn", "test", drawn, labels, EMOTIONS, {})
+    levels = latent_statistics(model, data)
+    assert [of["level"] for of in levels] == [0, 1]
+    for of_level in levels:
+        assert abs(of_level["mean"]) < 0.05
+        assert abs(of_level["variance"] - 1) < 0.15
+        assert abs(of_level["kurtosis"]) < 0.6
+
+
+def test_latent_sizes_are_those_of_the_levels():
+    config = ModelConfig(classes=(), image_shape=(16, 24, 3), levels=3, depth=1, width=4)
+    model = BPLF(config)
+    assert model.latent_sizes == [576, 288, 288]
 
 
 def test_table():

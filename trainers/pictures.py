@@ -1,0 +1,123 @@
+"""Pictures by which a person judges a trained model."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from bplf_tf import BPLF
+from datasets import ImageSource
+from trainers.image_grid import image_grid
+
+TEMPERATURES = tuple(i / 10 for i in range(11))
+_SHOWN = 8
+_INTERPOLATED = 9
+
+
+def all_pictures(
+    model: BPLF, held_out: ImageSource, train: ImageSource, temperature: float, seed: int
+) -> dict[str, Image.Image]:
+    """Every picture of this module, by the name of its file without the ending."""
+    return {
+        "samples": samples(model, temperature, seed),
+        "temperatures": temperatures(model, seed),
+        "neighbours": neighbours(model, train, temperature, seed),
+        "reconstruction": reconstruction(model, held_out),
+        "interpolation": interpolation(model, held_out),
+    }
+
+
+def samples(model: BPLF, temperature: float, seed: int) -> Image.Image:
+    """A row of samples for each label; the faces of a column share a latent."""
+    rows = [
+        (name, [model.sample(label, n=_SHOWN, temperature=temperature, seed=seed)])
+        for name, label in _labels(model)
+    ]
+    return image_grid(rows, (f"samples, temperature {temperature:g}",))
+
+
+def temperatures(model: BPLF, seed: int) -> Image.Image:
+    """A row for each label, of one latent at temperatures from 0 to 1."""
+    rows = [
+        (
+            name,
+            [model.sample(label, n=1, temperature=t, seed=seed) for t in TEMPERATURES],
+        )
+        for name, label in _labels(model)
+    ]
+    return image_grid(rows, tuple(f"{t:g}" for t in TEMPERATURES))
+
+
+def neighbours(model: BPLF, train: ImageSource, temperature: float, seed: int) -> Image.Image:
+    """Samples of each label, and under the second heading the training image nearest to each.
+
+    Nearest by the squared difference of pixels, over all labels: copies would show.
+    """
+    rows = []
+    for name, label in _labels(model):
+        drawn = model.sample(label, n=_SHOWN, temperature=temperature, seed=seed)
+        rows.append((name, [drawn, train.images[nearest(drawn, train.images)]]))
+    return image_grid(rows, ("samples", "the nearest training image of each"))
+
+
+def nearest(images: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Index of the nearest of `among [M, H, W, C]` for each of `images [N, H, W, C]`, uint8."""
+    flat = images.reshape(len(images), -1).astype(np.float32)
+    best = np.full(len(flat), np.inf)
+    index = np.zeros(len(flat), int)
+    for start in range(0, len(among), 4096):  # a quarter of a gigabyte at 128x128x1
+        part = among[start : start + 4096]
+        others = part.reshape(len(part), -1).astype(np.float32)
+        distances = (flat**2).sum(1)[:, None] - 2 * flat @ others.T + (others**2).sum(1)
+        closest = distances.argmin(axis=1)
+        found = distances[np.arange(len(flat)), closest]
+        index = np.where(found < best, start + closest, index)
+        best = np.minimum(best, found)
+    return index
+
+
+def reconstruction(model: BPLF, source: ImageSource) -> Image.Image:
+    """Held-out images, what decoding their latents gives, and the difference, 255 times."""
+    some = source.images[: 2 * _SHOWN]
+    labels = source.labels[: 2 * _SHOWN] if model.config.classes else None
+    decoded = model.decode(model.encode(some, labels), labels)
+    difference = np.abs(some.astype(int) - decoded)
+    seen = np.minimum(255 * difference, 255).astype(np.uint8)
+    rows = [("", [part[i : i + _SHOWN]]) for i in (0, _SHOWN) for part in (some, decoded, seen)]
+    rows = [row for row in rows if len(row[1][0])]
+    return image_grid(rows, ("images; decoded from their latents; differences in white",))
+
+
+def interpolation(model: BPLF, source: ImageSource) -> Image.Image:
+    """Rows from one held-out image to another, along the arc between their latents.
+
+    The label goes along as a mixture.
+    """
+    shares = np.linspace(0, 1, _INTERPOLATED)
+    rows = []
+    for first in range(0, min(len(source) - 1, 2 * _SHOWN), 2):
+        pair = slice(first, first + 2)
+        conditions = None
+        if model.config.classes:
+            conditions = np.eye(len(model.config.classes))[source.labels[pair]]
+        start, end = model.encode(source.images[pair], conditions)
+        latents = np.stack([arc(start, end, share) for share in shares])
+        mixed = None
+        if conditions is not None:
+            mixed = (1 - shares[:, None]) * conditions[0] + shares[:, None] * conditions[1]
+        rows.append(("", [model.decode(latents, mixed)]))
+    return image_grid(rows, ("from one held-out image to another",))
+
+
+def arc(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:
+    """Spherical interpolation, which keeps the length that a standard normal latent has."""
+    cosine = start @ end / (np.linalg.norm(start) * np.linalg.norm(end))
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    if angle < 1e-6:
+        return (1 - share) * start + share * end
+    weights = np.sin([(1 - share) * angle, share * angle]) / np.sin(angle)
+    return weights[0] * start + weights[1] * end
+
+
+def _labels(model: BPLF) -> list[tuple[str, int | None]]:
+    return [(name, i) for i, name in enumerate(model.config.classes)] or [("", None)]
