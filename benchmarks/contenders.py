@@ -57,6 +57,24 @@ CONTENDERS = {
             network_dtype="mixed_bfloat16",
         ),
         _contender("bplf_xla", "bplf", "float32, XLA, through fit", peer=False, jit_compile=True),
+        _contender(
+            "bplf_constant",
+            "bplf",
+            "float32, memory constant in depth, through fit",
+            peer=False,
+            memory="constant",
+        ),
+        _contender(
+            "bplf_3x3", "bplf", "networks 3x3,3x3,3x3, through fit", peer=False, preset="bplf_3x3"
+        ),
+        _contender(
+            "bplf_3x3_constant",
+            "bplf",
+            "networks 3x3,3x3,3x3, memory constant in depth, through fit",
+            peer=False,
+            preset="bplf_3x3",
+            memory="constant",
+        ),
         _contender("tfp_glow", "tfp_glow", "float32, tf.function, no XLA"),
         _contender("tfp_glow_xla", "tfp_glow", "float32, tf.function, XLA", jit_compile=True),
         _contender(

@@ -8,9 +8,14 @@ from trainers.threads import set_threads
 
 
 def build(
-    problem: Problem, *, network_dtype: str = "float32", jit_compile: bool = False
+    problem: Problem,
+    *,
+    preset: str = "bplf_3x3_1x1",
+    network_dtype: str = "float32",
+    memory: str = "ordinary",
+    jit_compile: bool = False,
 ) -> Stepper:
-    """Builds an unconditional `bplf_3x3_1x1` and makes the first training step with `fit`.
+    """Builds an unconditional model and makes the first training step with `fit`.
 
     The data-dependent start, which `fit` makes once, is part of that first step. Later steps
     call the function that `fit` calls for each of its steps, with an iterator of a `tf.data`
@@ -18,7 +23,9 @@ def build(
 
     Args:
       problem: the task.
+      preset: named model; the problem's networks are those of the default.
       network_dtype: `"float32"` or `"mixed_bfloat16"`, for the coupling networks.
+      memory: `"ordinary"`, or `"constant"` in depth.
       jit_compile: compile the training step with XLA.
     """
     import keras
@@ -29,7 +36,7 @@ def build(
 
     set_threads(0, cores())
     model = BPLF.from_preset(
-        "bplf_3x3_1x1",
+        preset,
         size="small",
         image_shape=problem.image_shape,
         classes=(),
@@ -37,6 +44,7 @@ def build(
         depth=problem.depth,
         width=problem.width,
         network_dtype=network_dtype,
+        memory=memory,
     )
     model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
     batch = (problem.images(), np.zeros([problem.batch_size], np.int32))

@@ -52,7 +52,26 @@ def test_startup_prints_growth():
     assert "\nbplf " in done.stdout
 
 
-@pytest.mark.parametrize("module", ["train_step", "startup"])
+def test_memory_prints_both_modes(tmp_path):
+    out = tmp_path / "result.json"
+    done = run(
+        "memory",
+        *TINY,
+        "--contenders=bplf,bplf_constant",
+        "--depths=1,2",
+        "--width=4",
+        "--steps=1",
+        f"--json_out={out}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "K 2 / K 1" in done.stdout
+    assert "a step of bplf_constant takes" in done.stdout
+    record = json.loads(out.read_text())
+    for by_depth in record["peaks"].values():
+        assert by_depth["2"]["parameters"] > by_depth["1"]["parameters"] > 0
+
+
+@pytest.mark.parametrize("module", ["train_step", "startup", "memory"])
 @pytest.mark.parametrize(
     ("flag", "message"),
     [

@@ -1,0 +1,156 @@
+"""Peak memory of training against depth, in ordinary and in constant mode, beside TFP's Glow.
+
+    python -m benchmarks.memory --depths=8,16,32,64
+
+Each figure comes from a fresh process: the largest resident size after some steps. The bytes of
+weights, gradients and Adam's two moments are subtracted in a second table, for they grow with depth
+in any design. The third table is the time of a step, taken in turns at the first depth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import statistics
+import sys
+
+from absl import app, flags
+
+if __package__ in (None, ""):  # run as a file: what lies beside it is imported from the root
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from benchmarks import common_flags, report
+from benchmarks.contenders import Contender, choose
+from benchmarks.problem import Problem
+from benchmarks.processes import ContenderProcess, interpreters
+
+_DEPTHS = common_flags.define_integers("depths", ["8", "16", "32", "64"], "Steps per level, K.")
+_WIDTH = flags.DEFINE_integer("width", 64, "Hidden channels of the networks.", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 3, "Steps before memory is read.", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer(
+    "rounds", 5, "Turns of each contender for the time of a step.", lower_bound=1
+)
+
+DEFAULT_CONTENDERS = (
+    "bplf", "bplf_constant", "bplf_3x3", "bplf_3x3_constant", "tfp_glow",
+)  # fmt: skip
+
+# Weights, their gradients, and Adam's two moments, in float32.
+BYTES_PER_PARAMETER = 4 * 4
+
+# From a mode that keeps every step's activations to the one that computes them again.
+PAIRS = {"bplf_constant": "bplf", "bplf_3x3_constant": "bplf_3x3"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Peak:
+    """What one process told.
+
+    Attributes:
+      bytes: its largest resident size.
+      parameters: trained numbers.
+    """
+
+    bytes: int
+    parameters: int
+
+    @property
+    def without_state(self) -> int:
+        """Bytes besides weights, gradients and the optimizer's moments."""
+        return self.bytes - BYTES_PER_PARAMETER * self.parameters
+
+
+def peak(contender: Contender, problem: Problem, python: str, steps: int) -> Peak:
+    """The peak of a fresh process that makes `steps` steps after the first one."""
+    with ContenderProcess(contender, problem, python) as process:
+        told = process.first_step()
+        process.run(steps)
+        return Peak(process.peak_memory(), told["parameters"])
+
+
+def step_seconds(
+    contenders: list[Contender], problem: Problem, python: dict[str, str], steps: int, rounds: int
+) -> dict[str, float]:
+    """Median seconds of a step; the contenders take turns."""
+    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    processes = {c.name: ContenderProcess(c, problem, python[c.name]) for c in contenders}
+    try:
+        for process in processes.values():
+            process.first_step()
+            process.run(2)
+        for turn in range(rounds):
+            order = contenders if turn % 2 else contenders[::-1]
+            for contender in order:
+                taken = processes[contender.name].run(steps)["seconds"]
+                seconds[contender.name].append(taken / steps)
+    finally:
+        for process in processes.values():
+            process.__exit__(None, None, None)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def format_peaks(peaks: dict[str, dict[int, Peak]], state: bool) -> str:
+    """The table of `peaks[contender][depth]`; with `state`, weights and the like included."""
+    rows = []
+    for name, by_depth in peaks.items():
+        sizes = {k: p.bytes if state else p.without_state for k, p in by_depth.items()}
+        row = {"MiB" if state else "MiB without state": name}
+        row |= {f"K {depth}": f"{size / 2**20:.0f}" for depth, size in sizes.items()}
+        first, last = list(sizes)[0], list(sizes)[-1]
+        row[f"K {last} / K {first}"] = report.ratio(sizes[last], sizes[first])
+        rows.append(row)
+    return report.table(rows)
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    contenders = choose(common_flags.CONTENDERS.value)
+    depths = [int(depth) for depth in _DEPTHS.value]
+    problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
+    python, missing = interpreters(contenders, common_flags.TORCH_PYTHON.value)
+    contenders = [contender for contender in contenders if contender.name in python]
+
+    print(report.machine())
+    for contender in contenders:
+        print(f"  {contender.name}: {contender.about}")
+    if missing:
+        print(f"  left out, no torch and normflows in the interpreter: {', '.join(missing)}")
+    print(f"{problems[depths[0]]}", flush=True)
+
+    peaks: dict[str, dict[int, Peak]] = {contender.name: {} for contender in contenders}
+    for depth, problem in problems.items():
+        for contender in contenders:
+            peaks[contender.name][depth] = peak(
+                contender, problem, python[contender.name], _STEPS.value
+            )
+    print(format_peaks(peaks, state=True))
+    print(format_peaks(peaks, state=False), flush=True)
+
+    timed = [c for c in contenders if c.name in PAIRS or c.name in PAIRS.values()]
+    first = problems[depths[0]]
+    seconds = step_seconds(timed, first, python, _STEPS.value, _ROUNDS.value) if timed else {}
+    for name, ordinary in PAIRS.items():
+        if name in seconds and ordinary in seconds:
+            print(
+                f"a step of {name} takes {seconds[name]:.3f} s, of {ordinary} "
+                f"{seconds[ordinary]:.3f} s: {report.ratio(seconds[name], seconds[ordinary])}, "
+                f"at K {first.depth}"
+            )
+    if common_flags.JSON_OUT.value:
+        record = {
+            "machine": report.machine(),
+            "problems": [dataclasses.asdict(problem) for problem in problems.values()],
+            "peaks": {
+                name: {depth: dataclasses.asdict(p) for depth, p in by_depth.items()}
+                for name, by_depth in peaks.items()
+            },
+            "step_seconds": seconds,
+        }
+        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    flags.set_default(common_flags.CONTENDERS, list(DEFAULT_CONTENDERS))
+    app.run(main)
