@@ -97,7 +97,7 @@ def format_peaks(peaks: dict[str, dict[int, Peak]], state: bool) -> str:
         sizes = {k: p.bytes if state else p.without_state for k, p in by_depth.items()}
         row = {"MiB" if state else "MiB without state": name}
         row |= {f"K {depth}": f"{size / 2**20:.0f}" for depth, size in sizes.items()}
-        first, last = list(sizes)[0], list(sizes)[-1]
+        first, last = min(sizes), max(sizes)
         row[f"K {last} / K {first}"] = report.ratio(sizes[last], sizes[first])
         rows.append(row)
     return report.table(rows)

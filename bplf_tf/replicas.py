@@ -8,15 +8,20 @@ import tensorflow as tf
 
 
 def sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The sum of each tensor over all replicas, in one reduction; the tensors themselves if alone.
+    """The sum of each tensor over all replicas; the tensors themselves where there is one.
+
+    They travel as one: TensorFlow would make a collective operation of each, and wait for each.
 
     Args:
-      tensors: dense, of the same shapes on each replica.
+      tensors: dense, of one dtype, of the same static shapes on each replica.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return tensors
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+    flat = tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
+    summed = context.all_reduce(tf.distribute.ReduceOp.SUM, flat)
+    parts = tf.split(summed, [tensor.shape.num_elements() for tensor in tensors])
+    return [tf.reshape(part, t.shape) for part, t in zip(parts, tensors, strict=True)]
 
 
 def positions(count: tf.Tensor) -> tf.Tensor:

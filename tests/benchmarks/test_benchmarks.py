@@ -71,6 +71,19 @@ def test_memory_prints_both_modes(tmp_path):
         assert by_depth["2"]["parameters"] > by_depth["1"]["parameters"] > 0
 
 
+def test_scaling_counts_what_is_exchanged(tmp_path):
+    out = tmp_path / "result.json"
+    arguments = [*TINY, "--depth=1", "--width=4", "--steps=1", "--processes=1,2"]
+    done = run("scaling", *arguments, f"--json_out={out}")
+    assert done.returncode == 0, done.stderr
+    alone, two = json.loads(out.read_text())["runs"][:2]
+    assert alone["collectives"] == 0
+    # One for the gradients, the sum of the batch's bits and its count; Keras' own for the logs.
+    assert 1 < two["collectives"] < 8
+    assert 0 <= two["bytes"] - 4 * (two["parameters"] + 2) < 100
+    assert two["loss"] == pytest.approx(alone["loss"], rel=1e-5)
+
+
 @pytest.mark.parametrize("module", ["train_step", "startup", "memory"])
 @pytest.mark.parametrize(
     ("flag", "message"),
