@@ -75,7 +75,6 @@ def main(problem_json: str, steps: int, rounds: int) -> None:
 def _collectives(model: Any, dataset: Any) -> tuple[int, int]:
     """Collective operations of one step, and the bytes that they reduce or hand round."""
     import tensorflow as tf
-
     from keras.src.backend.tensorflow.trainer import reduce_per_replica
 
     def one_step(data: Any) -> Any:  # as Keras' `fit` does it

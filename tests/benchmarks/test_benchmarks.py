@@ -71,6 +71,7 @@ def test_memory_prints_both_modes(tmp_path):
         assert by_depth["2"]["parameters"] > by_depth["1"]["parameters"] > 0
 
 
+@pytest.mark.slow
 def test_scaling_counts_what_is_exchanged(tmp_path):
     out = tmp_path / "result.json"
     arguments = [*TINY, "--depth=1", "--width=4", "--steps=1", "--processes=1,2"]
