@@ -17,6 +17,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from bplf_tf import BPLF
 from trainers.averaging import averaged_weights
@@ -158,6 +159,54 @@ class InverseError(keras.callbacks.Callback):
             logs["inverse_error"] = error
 
 
+class BitsPerLabel(keras.callbacks.Callback):
+    """Adds `val_bits_per_dim_<label>` to the logs of each epoch, for every label that occurs.
+
+    Args:
+      images: uint8 `[N, H, W, C]`.
+      labels: their labels, int `[N]`.
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
+        super().__init__()
+        self._images = images
+        self._labels = labels
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Adds to the logs."""
+        with averaged_weights(self.model):
+            bits = self.model.bits_per_dim(self._images, self._labels)
+        for label, name in enumerate(self.model.config.classes):
+            chosen = bits[self._labels == label]
+            if logs is not None and len(chosen):
+                logs[f"val_bits_per_dim_{name}"] = float(chosen.mean())
+
+
+class LogScaleHistograms(keras.callbacks.Callback):
+    """Writes histograms of every level's log-scales for TensorBoard after each epoch.
+
+    Of `log_scale_1` and `log_scale_2`, what the networks add to the latter left out; one that runs
+    away shows here before the loss does.
+
+    Args:
+      folder: to write to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self._writer: Any = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Writes them."""
+        self._writer = self._writer or tf.summary.create_file_writer(str(self._folder))
+        with self._writer.as_default(step=epoch + 1):
+            for steps in self.model.steps:
+                for weight in (steps.log_scale_1, steps.log_scale_2):
+                    tf.summary.histogram(f"{steps.name}/{weight.name}", weight.numpy())
+        self._writer.flush()
+
+
 class NonFiniteGuard(keras.callbacks.Callback):
     """Raises `NonFiniteError` where an epoch's logs hold NaN or infinity.
 
@@ -240,6 +289,7 @@ class SampleGrid(keras.callbacks.Callback):
       samples_per_label: columns of samples; an unconditional model draws as many rows as columns.
       temperature: of the samples.
       seed: of the samples.
+      tensorboard: folder to write the pictures to for TensorBoard, too.
     """
 
     _SHOWN = 4
@@ -252,9 +302,12 @@ class SampleGrid(keras.callbacks.Callback):
         samples_per_label: int = 8,
         temperature: float = 0.7,
         seed: int = 0,
+        tensorboard: Path | None = None,
     ) -> None:
         super().__init__()
         self._path = path
+        self._tensorboard = tensorboard
+        self._writer: Any = None
         self._images = images
         self._labels = labels
         self._n = samples_per_label
@@ -266,7 +319,13 @@ class SampleGrid(keras.callbacks.Callback):
         with averaged_weights(self.model):
             rows = self._labelled_rows() if self.model.config.classes else self._plain_rows()
         headings = (f"samples, temperature {self._temperature:g}", "from the data")
-        save_png(image_grid(rows, headings), self._path(epoch + 1))
+        picture = image_grid(rows, headings)
+        save_png(picture, self._path(epoch + 1))
+        if self._tensorboard is not None:
+            self._writer = self._writer or tf.summary.create_file_writer(str(self._tensorboard))
+            with self._writer.as_default(step=epoch + 1):
+                tf.summary.image("samples", np.asarray(picture)[np.newaxis])
+            self._writer.flush()
 
     def _labelled_rows(self) -> list[tuple[str, list[np.ndarray]]]:
         rows = []

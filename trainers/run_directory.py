@@ -44,6 +44,11 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def tensorboard(self) -> Path:
+        """Folder of what TensorBoard shows."""
+        return self.path / "tensorboard"
+
+    @property
     def samples(self) -> Path:
         """Folder of pictures, `epoch_001.png` and on."""
         return self.path / "samples"
@@ -79,7 +84,8 @@ class RunDirectory:
             for file in self._files():
                 if file.is_file():
                     file.unlink()
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            for folder in (self.checkpoints, self.tensorboard):
+                shutil.rmtree(folder, ignore_errors=True)
         self.result.unlink(missing_ok=True)
         for rest in [*self.path.glob(".*.partial.*"), *self.samples.glob(".*.partial.*")]:
             rest.unlink()  # of a process that was killed while it wrote

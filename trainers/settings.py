@@ -169,6 +169,11 @@ class FitSettings:
         "two cores takes 1: operations then run side by side, which is quicker there.",
     )
 
+    tensorboard: bool = setting(
+        False, "Write curves and pictures for TensorBoard, to the run's folder tensorboard."
+    )
+    log_scale_histograms: bool = setting(False, "With --tensorboard: histograms of log-scales.")
+    bits_per_label: bool = setting(False, "After each epoch, bits/dim of each label by itself.")
     sample_temperature: float = setting(0.7, "Temperature of the pictures after each epoch.")
     samples_per_label: int = setting(8, "Samples per label in the pictures after each epoch.")
 
@@ -189,6 +194,10 @@ class FitSettings:
         _choice("validation_split", self.validation_split, ("validation", "test"))
         if self.epochs is None and self.max_steps is None and self.max_minutes is None:
             raise ValueError("say when to stop: --epochs, --max_steps or --max_minutes")
+        if self.log_scale_histograms and not self.tensorboard:
+            raise ValueError("--log_scale_histograms needs --tensorboard")
+        if self.bits_per_label and not self.conditional:
+            raise ValueError("--bits_per_label needs labels, and --noconditional leaves them out")
         self._check_model()
 
     def _check_model(self) -> None:
@@ -231,7 +240,8 @@ class FitSettings:
             "checkpoint_minutes", "checkpoint_steps", "keep_checkpoints", "deterministic",
             "threads_per_operation", "jit_compile", "strategy", "cpu_devices", "on_nonfinite",
             "epoch_validation_limit", "validation_limit",
-            "sample_temperature", "samples_per_label",
+            "sample_temperature", "samples_per_label", "tensorboard", "log_scale_histograms",
+            "bits_per_label",
         }  # fmt: skip
         every = dataclasses.asdict(self)
         return {name: value for name, value in every.items() if name not in free}

@@ -256,6 +256,7 @@ def _callbacks(
 ) -> list[keras.callbacks.Callback]:
 
     settings = run.settings
+    scored = spread(run.validation, settings.epoch_validation_limit)
     few = spread(run.validation, _INVERSE_ERROR_IMAGES)
     metrics = callbacks.MetricsFile(run.directory.metrics, progress.rows)
     writing = [
@@ -268,13 +269,24 @@ def _callbacks(
             samples_per_label=settings.samples_per_label,
             temperature=settings.sample_temperature,
             seed=settings.seed,
+            tensorboard=run.directory.tensorboard / "pictures" if settings.tensorboard else None,
         ),
     ]
+    if settings.tensorboard:
+        folder = run.directory.tensorboard
+        writing.append(keras.callbacks.TensorBoard(str(folder), write_graph=False))
+        if settings.log_scale_histograms:
+            writing.append(callbacks.LogScaleHistograms(folder / "log_scales"))
     return [
         *([RunningMeans(model)] if progress.step % run.steps_per_epoch else []),
         AverageInValidation(),
         callbacks.ImagesPerSecond(settings.batch_size, len(run.train)),
         callbacks.InverseError(few.images, few.labels if settings.conditional else None),
+        *(
+            [callbacks.BitsPerLabel(scored.images, scored.labels)]
+            if settings.bits_per_label
+            else []
+        ),
         callbacks.NonFiniteGuard(),
         *(writing if run.team.chief else []),
         # After the pictures: whoever resumes from a checkpoint finds all that came before it.

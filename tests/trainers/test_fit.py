@@ -199,6 +199,24 @@ def test_a_non_finite_loss_stops_the_run_and_says_where(tmp_path, monkeypatch, c
     assert len((run_dir / "metrics.csv").read_text().splitlines()) == 2
 
 
+def test_tensorboard_gets_curves_pictures_and_histograms(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run_dir = tmp_path / "run"
+    changes = {"tensorboard": True, "log_scale_histograms": True, "bits_per_label": True}
+    assert fit.main(settings(run_dir, **changes)) == 0
+    found = {}
+    for folder in {path.parent for path in run_dir.glob("tensorboard/**/events*")}:
+        events = EventAccumulator(str(folder)).Reload()
+        found[folder.name] = events.Tags()["tensors"]
+    assert "epoch_bits_per_dim" in found["train"]
+    assert found["pictures"] == ["samples"]
+    assert "level_0/log_scale_2" in found["log_scales"]
+    header = (run_dir / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert "val_bits_per_dim_happy" in header
+
+
 def test_rollback_goes_on_from_the_last_checkpoint_with_a_lower_rate(tmp_path, monkeypatch, capsys):
     observed(monkeypatch, Poison(step=5))
     run_dir = tmp_path / "run"
