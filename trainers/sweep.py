@@ -1,7 +1,6 @@
 """Trains every run of a plan, and keeps one csv of what each of them reached.
 
-    python -m trainers.sweep --plan=docs/training_runs.txt --out=docs/training_runs.csv \\
-        --common="--flagfile=emotionset.flags --max_minutes=5" --runs=runs/sweep
+    python -m trainers.sweep --plan=docs/runs.txt --out=docs/runs.csv --common="--max_minutes=5"
 
 A line of the plan is a name and the flags of `trainers.fit` in which the run differs:
 
@@ -11,6 +10,7 @@ A line of the plan is a name and the flags of `trainers.fit` in which the run di
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -20,6 +20,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,8 @@ def main(settings: SweepSettings) -> int:
 
 
 def _shares(at_once: int) -> list[set[int]]:
+    if not hasattr(os, "sched_getaffinity"):  # not Linux: the system deals the cores out
+        return [set(range(environment.cores() // at_once)) for _ in range(at_once)]
     cores = sorted(os.sched_getaffinity(0))
     return [set(cores[place::at_once]) for place in range(at_once)]
 
@@ -140,13 +143,22 @@ def _start(run: Planned, settings: SweepSettings, cores: set[int]) -> subprocess
     command = [sys.executable, "-m", "trainers.fit", *shlex.split(settings.common)]
     command += [*shlex.split(run.flags), f"--run_dir={directory}", "--overwrite"]
     log = directory.with_suffix(".log").open("wb")
-    every = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)  # which the process inherits
-    try:
+    with log, _on_cores(cores):
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+@contextlib.contextmanager
+def _on_cores(cores: set[int]) -> Iterator[None]:
+    """Processes that start meanwhile inherit these cores, where the system knows of such."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
     finally:
         os.sched_setaffinity(0, every)
-        log.close()
 
 
 def _row(run: Planned, settings: SweepSettings, code: int, cores: int) -> dict[str, str]:
