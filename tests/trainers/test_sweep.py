@@ -1,4 +1,5 @@
 import csv
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,7 @@ def settings(tmp_path):
 
 
 def rows(settings):
-    with open(settings.out, newline="") as file:
+    with Path(settings.out).open(newline="") as file:
         return list(csv.DictReader(file))
 
 
