@@ -313,7 +313,14 @@ class BPLF(keras.Model):
             ).log_prob(x)
             bits = bits_per_dim(log_prob, self.config.dimensions)
             total, count = _sum_and_count(bits, weights)
-        gradients = tape.gradient(total, self.trainable_variables)
+        gradients = [
+            tf.ensure_shape(gradient, variable.shape)
+            for gradient, variable in zip(
+                tape.gradient(total, self.trainable_variables),
+                self.trainable_variables,
+                strict=True,
+            )
+        ]
         # Means over the global batch, whatever part of it this replica has.
         *gradients, total, count = replicas.sum_over_replicas([*gradients, total, count])
         gradients = [gradient / tf.cast(count, gradient.dtype) for gradient in gradients]

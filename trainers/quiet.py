@@ -27,6 +27,7 @@ def import_tensorflow() -> None:
         tf.config.list_physical_devices()
     if not wanted:  # how long a saver took, which collectives it built
         logging.set_verbosity(logging.WARNING)
+        tf.get_logger().setLevel("WARNING")
 
 
 @contextlib.contextmanager

@@ -123,4 +123,4 @@ def test_a_signal_saves_and_names_the_command_that_goes_on(uninterrupted, tmp_pa
 def test_another_configuration_is_refused(uninterrupted):
     code, output = finish(start(uninterrupted, "--resume", "--width=8"))
     assert code == 2
-    assert 'width is "8", there "4"' in output
+    assert "width is 8, there 4" in output
