@@ -175,7 +175,8 @@ def _row(run: Planned, settings: SweepSettings, code: int, cores: int) -> dict[s
         "train_bits_per_dim": f"{float(last['bits_per_dim']):.4f}",
         "steps": result["steps"],
         "minutes": f"{result['minutes']:.1f}",
-        "images_per_second": f"{float(last['images_per_second']):.0f}",
+        # Runs of two steps have none: in those the graph is traced.
+        "images_per_second": f"{float(last.get('images_per_second') or 0):.0f}",
         "parameters": config["parameters"],
         "seed": config["settings"]["seed"],
         "cores": cores,

@@ -14,9 +14,9 @@ COMMON = (
 
 @pytest.fixture
 def settings(tmp_path):
-    def make(plan, **changes):
+    def make(text, **changes):
         path = tmp_path / "plan.txt"
-        path.write_text(plan)
+        path.write_text(text)
         defaults = {
             "plan": str(path),
             "out": str(tmp_path / "runs.csv"),
