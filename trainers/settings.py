@@ -107,7 +107,7 @@ class FitSettings:
     memory: str | None = setting(
         None,
         f"Memory of training: {_choices(MEMORY)}. Constant does not grow with depth, and takes "
-        "about 1.4 times as long.",
+        "about 1.25 times as long.",
     )
     svd_protocol: str | None = setting(
         None, f"Truncation of singular values: {_choices(SVD_PROTOCOLS)}."
