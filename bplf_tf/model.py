@@ -401,8 +401,7 @@ class BPLF(keras.Model):
         self, images: Any, label: Label = None, seed: int = 0, draws: int = 1
     ) -> np.ndarray:
         """Bits per dimension of 8-bit images, `[B]`; see `log_prob`."""
-        log_prob = self.log_prob(images, label, seed=seed, draws=draws)
-        return np.asarray(bits_per_dim(log_prob, self.config.dimensions))
+        return self.bits_per_draw(images, label, seed, draws).mean(axis=0)
 
     def bits_per_draw(
         self, images: Any, label: Label = None, seed: int = 0, draws: int = 1

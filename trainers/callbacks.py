@@ -6,8 +6,6 @@ Order in the list matters in three places: those that add to the logs come befor
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import sys
 import time
@@ -21,7 +19,7 @@ import tensorflow as tf
 
 from bplf_tf import BPLF
 from trainers.averaging import averaged_weights
-from trainers.files import write_text, written_aside
+from trainers.files import write_csv, written_aside
 from trainers.image_grid import image_grid, save_png
 from trainers.schedule import Schedule
 
@@ -245,11 +243,7 @@ class MetricsFile(keras.callbacks.Callback):
         names = {name: None for row in self.rows for name in row}
         columns = [name for name in self._FIRST if name in names]
         columns += [name for name in names if name not in columns]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_text(self._path, text.getvalue())
+        write_csv(self._path, columns, self.rows)
 
 
 class ModelFile(keras.callbacks.Callback):

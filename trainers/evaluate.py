@@ -120,7 +120,7 @@ def main(settings: EvaluateSettings) -> int:
         )
         result["train"] = {"images": len(some), **mean_and_error(bits.mean(axis=0))}
     if settings.latents:
-        result["latents"] = latent_statistics(model, source, settings.batch_size, settings.seed)
+        result["latents"] = latent_statistics(model, source, settings.seed)
     print(table(result))
     if settings.pictures and train:
         _draw(settings, model, source, train)

@@ -134,31 +134,22 @@ def spread(source: ImageSource, count: int) -> ImageSource:
     return dataclasses.replace(source, images=source.images[chosen], labels=source.labels[chosen])
 
 
-def latent_statistics(
-    model: BPLF, source: ImageSource, batch_size: int = 64, seed: int = 0
-) -> list[dict[str, Any]]:
+def latent_statistics(model: BPLF, source: ImageSource, seed: int = 0) -> list[dict[str, Any]]:
     """Mean, variance and excess kurtosis of each level's latents: 0, 1 and 0 by the model.
 
     Args:
       model: to encode with.
       source: images of the model's shape, with its labels; they get dequantisation noise.
-      batch_size: images at a time.
       seed: of the noise.
 
     Returns:
       One dictionary for each level, from the image on.
     """
-    encoded = [
-        model.encode(
-            source.images[start : start + batch_size],
-            source.labels[start : start + batch_size] if model.config.classes else None,
-            seed=seed,
-        )
-        for start in range(0, len(source), batch_size)
-    ]
+    labels = source.labels if model.config.classes else None
+    encoded = model.encode(source.images, labels, seed=seed)
     ends = np.cumsum(model.latent_sizes)[:-1]
     statistics = []
-    for level, part in enumerate(np.split(np.concatenate(encoded), ends, axis=1)):
+    for level, part in enumerate(np.split(encoded, ends, axis=1)):
         values = part.astype(np.float64).ravel()
         deviations = values - values.mean()
         variance = np.mean(deviations**2)

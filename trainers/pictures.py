@@ -9,6 +9,8 @@ from bplf_tf import BPLF
 from datasets import ImageSource
 from trainers.image_grid import image_grid
 
+Drawn = list[tuple[str, np.ndarray]]  # samples of each label, beside its name
+
 TEMPERATURES = tuple(i / 10 for i in range(11))
 _SHOWN = 8
 _INTERPOLATED = 9
@@ -18,22 +20,24 @@ def all_pictures(
     model: BPLF, held_out: ImageSource, train: ImageSource, temperature: float, seed: int
 ) -> dict[str, Image.Image]:
     """Every picture of this module, by the name of its file without the ending."""
+    drawn = [
+        (name, model.sample(label, n=_SHOWN, temperature=temperature, seed=seed))
+        for name, label in _labels(model)
+    ]
     return {
-        "samples": samples(model, temperature, seed),
+        "samples": samples(drawn, temperature),
         "temperatures": temperatures(model, seed),
-        "neighbours": neighbours(model, train, temperature, seed),
+        "neighbours": neighbours(drawn, train),
         "reconstruction": reconstruction(model, held_out),
         "interpolation": interpolation(model, held_out),
     }
 
 
-def samples(model: BPLF, temperature: float, seed: int) -> Image.Image:
+def samples(drawn: Drawn, temperature: float) -> Image.Image:
     """A row of samples for each label; the faces of a column share a latent."""
-    rows = [
-        (name, [model.sample(label, n=_SHOWN, temperature=temperature, seed=seed)])
-        for name, label in _labels(model)
-    ]
-    return image_grid(rows, (f"samples, temperature {temperature:g}",))
+    return image_grid(
+        [(name, [images]) for name, images in drawn], (f"samples, temperature {temperature:g}",)
+    )
 
 
 def temperatures(model: BPLF, seed: int) -> Image.Image:
@@ -48,15 +52,12 @@ def temperatures(model: BPLF, seed: int) -> Image.Image:
     return image_grid(rows, tuple(f"{t:g}" for t in TEMPERATURES))
 
 
-def neighbours(model: BPLF, train: ImageSource, temperature: float, seed: int) -> Image.Image:
+def neighbours(drawn: Drawn, train: ImageSource) -> Image.Image:
     """Samples of each label, and under the second heading the training image nearest to each.
 
     Nearest by the squared difference of pixels, over all labels: copies would show.
     """
-    rows = []
-    for name, label in _labels(model):
-        drawn = model.sample(label, n=_SHOWN, temperature=temperature, seed=seed)
-        rows.append((name, [drawn, train.images[nearest(drawn, train.images)]]))
+    rows = [(name, [images, train.images[nearest(images, train.images)]]) for name, images in drawn]
     return image_grid(rows, ("samples", "the nearest training image of each"))
 
 

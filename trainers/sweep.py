@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import io
 import json
 import os
 import shlex
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from trainers import environment, flags
-from trainers.files import write_text
+from trainers.files import write_csv
 from trainers.run_directory import RunDirectory
 from trainers.settings import setting
 
@@ -125,7 +124,7 @@ def main(settings: SweepSettings) -> int:
             row = _row(run, settings, process.returncode, len(shares[place]))
             failed += bool(row["failed"])
             rows = [*(r for r in rows if r["name"] != run.name), row]
-            _write(out, rows)  # after each, so that a sweep may be stopped at any time
+            write_csv(out, _COLUMNS, rows)  # after each, so that a sweep may be stopped at any time
             print(f"{run.name}: {row['failed'] or row['bits_per_dim'] + ' bits/dim'}", flush=True)
     return 1 if failed else 0
 
@@ -187,14 +186,6 @@ def _row(run: Planned, settings: SweepSettings, code: int, cores: int) -> dict[s
 
 def _texts(row: dict[str, Any]) -> dict[str, str]:
     return {name: str(row.get(name, "")) for name in _COLUMNS}
-
-
-def _write(path: Path, rows: list[dict[str, str]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 if __name__ == "__main__":

@@ -115,8 +115,12 @@ def _fit(
     """Trains from where the run is to its end; returns the minutes of training."""
     schedule = dataclasses.replace(run.schedule, peak=run.schedule.peak * progress.rate)
     scheduled = ScheduledRun(schedule, agreement.minutes)
-    every = [agreement, scheduled, *_callbacks(run, model, agreement, checkpoints, progress)]
     validation = spread(run.validation, run.settings.epoch_validation_limit)
+    every = [
+        agreement,
+        scheduled,
+        *_callbacks(run, model, validation, agreement, checkpoints, progress),
+    ]
     for epochs in _epochs(run, progress.step):
         step = int(model.optimizer.iterations.numpy())
         if schedule.finished(step, agreement.minutes()):
@@ -250,13 +254,12 @@ def describe(run: Run, model: BPLF) -> dict[str, Any]:
 def _callbacks(
     run: Run,
     model: BPLF,
+    validation: ImageSource,
     agreement: Agreement,
     checkpoints: Checkpoints,
     progress: Progress,
 ) -> list[keras.callbacks.Callback]:
-
     settings = run.settings
-    scored = spread(run.validation, settings.epoch_validation_limit)
     few = spread(run.validation, _INVERSE_ERROR_IMAGES)
     metrics = callbacks.MetricsFile(run.directory.metrics, progress.rows)
     writing = [
@@ -283,7 +286,7 @@ def _callbacks(
         callbacks.ImagesPerSecond(settings.batch_size, len(run.train)),
         callbacks.InverseError(few.images, few.labels if settings.conditional else None),
         *(
-            [callbacks.BitsPerLabel(scored.images, scored.labels)]
+            [callbacks.BitsPerLabel(validation.images, validation.labels)]
             if settings.bits_per_label
             else []
         ),

@@ -163,6 +163,7 @@ def _bijectors(step: tfp.bijectors.Bijector) -> list[FlowBijector]:
 
 def unstack(tensor: tf.Tensor) -> tf.TensorArray:
     """`[K, ...]` as a tensor array; tf.gather's gradient would write `[K, ...]` at each step."""
+    tensor = tf.convert_to_tensor(tensor)
     array = tf.TensorArray(
         tensor.dtype, size=tensor.shape[0], element_shape=tensor.shape[1:], clear_after_read=False
     )
