@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bplf_tf.bijectors import Squeeze
-from bplf_tf.bijectors.bi_parallel_affine import split_channels
+from bplf_tf.bijectors.channels import split_channels
 
 if TYPE_CHECKING:
     from bplf_tf.model import BPLF

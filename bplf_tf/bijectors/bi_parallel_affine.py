@@ -8,6 +8,7 @@ from tensorflow_probability.python.internal import prefer_static as ps
 from tensorflow_probability.python.internal import tensor_util
 
 from bplf_tf.bijectors.base import FlowBijector
+from bplf_tf.bijectors.channels import join_channels, split_channels
 
 LogScaleAndShift = tuple[tf.Tensor, tf.Tensor]
 
@@ -36,8 +37,8 @@ class BiParallelAffine(FlowBijector):
         """Creates the bijector.
 
         Args:
-          log_scale: `log s1`, broadcastable to `[..., H, W, C // 2]`: `[C // 2]`, or
-            `[..., 1, 1, C // 2]` where it depends on a condition.
+          log_scale: `log s1`, broadcastable to `[..., H, W, C // 2]`: `[C // 2]`, or three
+            dimensions and more, as `[..., 1, 1, C // 2]` where it depends on a condition.
           shift: `m1`, likewise.
           g1: function of `x1 [..., H, W, C // 2]` that returns `(log s2, m2)`, each
             `[..., H, W, C - C // 2]` or broadcastable to it from three dimensions or more.
@@ -70,7 +71,7 @@ class BiParallelAffine(FlowBijector):
         log_s2, m2 = self._g1(x1)
         y1 = tf.exp(log_s1) * x1 + m1
         y2 = tf.exp(log_s2) * x2 + m2
-        return tf.concat([y1, y2], axis=-1), _log_det(x1, log_s1, x2, log_s2)
+        return join_channels(y1, y2), _log_det(x1, log_s1, x2, log_s2)
 
     def _forward_and_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         y1, y2 = split_channels(x)
@@ -78,7 +79,7 @@ class BiParallelAffine(FlowBijector):
         x1 = (y1 - m1) * tf.exp(-log_s1)
         log_s2, m2 = self._g1(x1)
         x2 = (y2 - m2) * tf.exp(-log_s2)
-        return tf.concat([x1, x2], axis=-1), -_log_det(x1, log_s1, x2, log_s2)
+        return join_channels(x1, x2), -_log_det(x1, log_s1, x2, log_s2)
 
     def recompute_inverse(
         self, x: tf.Tensor, tape: tf.GradientTape
@@ -93,7 +94,7 @@ class BiParallelAffine(FlowBijector):
         with tape.stop_recording():
             x2 = tf.stop_gradient((y2 - m2) * tf.exp(-log_s2))
         tape.watch(x2)
-        value = tf.concat([tf.exp(log_s1) * x1 + m1, tf.exp(log_s2) * x2 + m2], axis=-1)
+        value = join_channels(tf.exp(log_s1) * x1 + m1, tf.exp(log_s2) * x2 + m2)
         return [x1, x2], value, _log_det(x1, log_s1, x2, log_s2)
 
 
@@ -107,15 +108,6 @@ def sum_over_event(log_scale: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     # A number that several positions or channels share stands once for each of them.
     shared = ps.reduce_prod(ps.shape(x)[-3:]) // ps.reduce_prod(ps.shape(log_scale)[-3:])
     return tf.cast(shared, total.dtype) * total
-
-
-def split_channels(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """`[..., C] -> [..., C // 2], [..., C - C // 2]`."""
-    channels = x.shape[-1]
-    if channels is None or channels < 2:
-        raise ValueError(f"needs a known number of at least 2 channels, got shape {x.shape}")
-    first, second = tf.split(x, [channels // 2, channels - channels // 2], axis=-1)
-    return first, second
 
 
 def _at_least_3d(x: Any) -> tf.Tensor:

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from bplf_tf.bijectors.base import FlowBijector
-from bplf_tf.bijectors.bi_parallel_affine import split_channels
+from bplf_tf.bijectors.channels import split_channels
 
 
 class MultiScale(FlowBijector):

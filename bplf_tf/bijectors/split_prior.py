@@ -7,11 +7,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bplf_tf.bijectors.base import FlowBijector
-from bplf_tf.bijectors.bi_parallel_affine import (
-    LogScaleAndShift,
-    split_channels,
-    sum_over_event,
-)
+from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift, sum_over_event
+from bplf_tf.bijectors.channels import join_channels, split_channels
 
 
 class SplitPrior(FlowBijector):
@@ -61,7 +58,7 @@ class SplitPrior(FlowBijector):
         leave = mean + tf.exp(log_scale) * standardised
         log_det = sum_over_event(log_scale, z)
         log_det += self._tails.forward_log_det_jacobian(z, event_ndims=3)
-        return tf.concat([keep, leave], axis=-1), log_det
+        return join_channels(keep, leave), log_det
 
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         keep, leave = split_channels(y)
@@ -70,4 +67,4 @@ class SplitPrior(FlowBijector):
         z = self._tails.inverse(standardised)
         log_det = self._tails.inverse_log_det_jacobian(standardised, event_ndims=3)
         log_det -= sum_over_event(log_scale, z)
-        return tf.concat([keep, z], axis=-1), log_det
+        return join_channels(keep, z), log_det

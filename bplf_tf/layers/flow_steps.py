@@ -7,7 +7,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bplf_tf.bijectors import BiParallelAffine, FlowStack
-from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift, split_channels
+from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift
+from bplf_tf.bijectors.channels import join_channels, split_channels
 from bplf_tf.layers.invert_1x1_conv import Invert1x1ConvWeights
 from bplf_tf.layers.scale import bounded_log_scale
 from bplf_tf.networks import ConvNetwork
@@ -47,7 +48,7 @@ class FlowSteps(keras.layers.Layer):
         self.depth = depth
         self.log_scale_bound = log_scale_bound
         self.condition_size = condition_size
-        height, map_width, channels = shape
+        height, self.map_width, channels = shape
         first, second = channels // 2, channels - channels // 2
         dtype = self.dtype_policy
         self.convolution = Invert1x1ConvWeights(
@@ -60,7 +61,7 @@ class FlowSteps(keras.layers.Layer):
             width,
             KERNEL_SIZES[network],
             condition_size,
-            (height, map_width, condition_maps),
+            (height, self.map_width, condition_maps),
             seed,
             dtype=dtype,
             name="g1",
@@ -108,20 +109,30 @@ class FlowSteps(keras.layers.Layer):
             bounded = bounded_log_scale(raw, self.log_scale_bound)
             log_scale_1 = expand_like(log_scale_1, batch_rank) + bounded
             shift_1 = expand_like(shift_1, batch_rank) + shift
+        else:
+            log_scale_1, shift_1 = expand_like(log_scale_1, 0), expand_like(shift_1, 0)
         return {
             "convolution": self.convolution.stacked(),
-            "log_scale_1": log_scale_1,
-            "shift_1": shift_1,
-            "log_scale_2": tf.convert_to_tensor(self.log_scale_2.value),
-            "shift_2": tf.convert_to_tensor(self.shift_2.value),
+            "log_scale_1": self._along_rows(log_scale_1),
+            "shift_1": self._along_rows(shift_1),
+            "log_scale_2": self._along_rows(expand_like(self.log_scale_2.value, 0)),
+            "shift_2": self._along_rows(expand_like(self.shift_2.value, 0)),
             "g1": self.network.stacked(condition, network_dtype),
         }
+
+    def _along_rows(self, constants: tf.Tensor) -> tf.Tensor:
+        """`[K, ..., 1, 1, C] -> [K, ..., 1, W, C]`.
+
+        Broadcasting two to eight numbers to every position takes CPUs several times as long as
+        broadcasting a row of the image to every row, and so does the sum in its gradient.
+        """
+        return tf.repeat(constants, self.map_width, axis=-2)
 
     def step(self, slices: Slices) -> tfp.bijectors.Bijector:
         """One step from its slices of `stacked`."""
 
         def g1(x1: tf.Tensor) -> LogScaleAndShift:
-            raw, shift = tf.split(self.network.apply(slices["g1"], x1), 2, axis=-1)
+            raw, shift = split_channels(self.network.apply(slices["g1"], x1))
             log_scale = slices["log_scale_2"] + bounded_log_scale(raw, self.log_scale_bound)
             return log_scale, slices["shift_2"] + shift
 
@@ -156,7 +167,7 @@ class FlowSteps(keras.layers.Layer):
                 start[f"shift_{half}"] = -mean / deviation
                 outputs.append((values - mean) / deviation)
             collected.append(start)
-            x = tf.concat(outputs, axis=-1)
+            x = join_channels(*outputs)
         for name in collected[0]:
             owner = self.network if name.startswith("g1/") else self
             variable = getattr(owner, name.removeprefix("g1/"))

@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 
 from bplf_tf.bijectors import SplitPrior
-from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift, split_channels
+from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift
+from bplf_tf.bijectors.channels import split_channels
 from bplf_tf.layers.heavy_tails import HeavyTailsLayer
 from bplf_tf.layers.scale import bounded_log_scale
 from bplf_tf.networks.conv import channel_statistics
@@ -53,7 +54,7 @@ class SplitPriorLayer(keras.layers.Layer):
             output = tf.cast(convolve(tf.cast(keep, network_dtype), kernel), keep.dtype)
             if condition is not None:
                 output += tf.tensordot(condition, self.condition.value, axes=1)
-            raw, mean = tf.split(output, 2, axis=-1)
+            raw, mean = split_channels(output)
             log_scale = self.log_scale.value + bounded_log_scale(raw, self.log_scale_bound)
             return log_scale, self.mean.value + mean
 
