@@ -20,10 +20,11 @@ from absl import app, flags
 if __package__ in (None, ""):  # run as a file: what lies beside it is imported from the root
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from benchmarks import common_flags, report
-from benchmarks.contenders import Contender, choose
+from benchmarks import alternating, common_flags, report
+from benchmarks.contenders import Contender
+from benchmarks.participants import Participants
 from benchmarks.problem import Problem
-from benchmarks.processes import ContenderProcess, interpreters
+from benchmarks.processes import ContenderProcess
 
 _DEPTHS = common_flags.define_integers("depths", ["8", "16", "32", "64"], "Steps per level, K.")
 _WIDTH = flags.DEFINE_integer("width", 64, "Hidden channels of the networks.", lower_bound=1)
@@ -73,21 +74,11 @@ def step_seconds(
     contenders: list[Contender], problem: Problem, python: dict[str, str], steps: int, rounds: int
 ) -> dict[str, float]:
     """Median seconds of a step; the contenders take turns."""
-    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
-    processes = {c.name: ContenderProcess(c, problem, python[c.name]) for c in contenders}
-    try:
-        for process in processes.values():
-            process.first_step()
-            process.run(2)
-        for turn in range(rounds):
-            order = contenders if turn % 2 else contenders[::-1]
-            for contender in order:
-                taken = processes[contender.name].run(steps)["seconds"]
-                seconds[contender.name].append(taken / steps)
-    finally:
-        for process in processes.values():
-            process.__exit__(None, None, None)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    results = alternating.measure(contenders, python, problem, steps, rounds, cpu_time=False)
+    return {
+        name: statistics.median(problem.batch_size / speed for speed in told["images_per_second"])
+        for name, told in results.items()
+    }
 
 
 def format_peaks(peaks: dict[str, dict[int, Peak]], state: bool) -> str:
@@ -106,17 +97,11 @@ def format_peaks(peaks: dict[str, dict[int, Peak]], state: bool) -> str:
 def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
-    contenders = choose(common_flags.CONTENDERS.value)
     depths = [int(depth) for depth in _DEPTHS.value]
     problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
-    python, missing = interpreters(contenders, common_flags.TORCH_PYTHON.value)
-    contenders = [contender for contender in contenders if contender.name in python]
-
-    print(report.machine())
-    for contender in contenders:
-        print(f"  {contender.name}: {contender.about}")
-    if missing:
-        print(f"  left out, no torch and normflows in the interpreter: {', '.join(missing)}")
+    participants = Participants.from_flags()
+    contenders, python = participants.contenders, participants.python
+    print(participants.heading(load_warning=False))
     print(f"{problems[depths[0]]}", flush=True)
 
     peaks: dict[str, dict[int, Peak]] = {contender.name: {} for contender in contenders}
