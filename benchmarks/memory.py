@@ -10,7 +10,6 @@ in any design. The third table is the time of a step, taken in turns at the firs
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import statistics
 import sys
@@ -95,8 +94,7 @@ def format_peaks(peaks: dict[str, dict[int, Peak]], state: bool) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    common_flags.refuse_arguments(arguments)
     depths = [int(depth) for depth in _DEPTHS.value]
     problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
     participants = Participants.from_flags()
@@ -123,17 +121,16 @@ def main(arguments: list[str]) -> None:
                 f"{seconds[ordinary]:.3f} s: {report.ratio(seconds[name], seconds[ordinary])}, "
                 f"at K {first.depth}"
             )
-    if common_flags.JSON_OUT.value:
-        record = {
-            "machine": report.machine(),
-            "problems": [dataclasses.asdict(problem) for problem in problems.values()],
-            "peaks": {
-                name: {depth: dataclasses.asdict(p) for depth, p in by_depth.items()}
-                for name, by_depth in peaks.items()
-            },
-            "step_seconds": seconds,
-        }
-        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+    record = {
+        "machine": report.machine(),
+        "problems": [dataclasses.asdict(problem) for problem in problems.values()],
+        "peaks": {
+            name: {depth: dataclasses.asdict(p) for depth, p in by_depth.items()}
+            for name, by_depth in peaks.items()
+        },
+        "step_seconds": seconds,
+    }
+    common_flags.write_json(record)
 
 
 if __name__ == "__main__":

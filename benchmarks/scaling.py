@@ -82,8 +82,7 @@ def _free_addresses(count: int) -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    common_flags.refuse_arguments(arguments)
     problem = common_flags.problem(_DEPTH.value, _WIDTH.value)
     print(report.machine())
     print(f"{problem}, one core per process", flush=True)
@@ -112,9 +111,8 @@ def main(arguments: list[str]) -> None:
         )
     print(report.table(rows))
     print(f"{records[0]['parameters']} parameters: {4 * records[0]['parameters'] / 1e6:.1f} MB")
-    if common_flags.JSON_OUT.value:
-        result = {"machine": report.machine(), "runs": records}
-        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(result, indent=1) + "\n")
+    result = {"machine": report.machine(), "runs": records}
+    common_flags.write_json(result)
 
 
 def _per_process(record: dict[str, Any]) -> int:

@@ -10,7 +10,6 @@ is not counted unless it is the only one.
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import statistics
 import sys
@@ -76,8 +75,7 @@ def format_results(seconds: dict[str, dict[int, list[float]]]) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    common_flags.refuse_arguments(arguments)
     depths = [int(depth) for depth in _DEPTHS.value]
     problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
     participants = Participants.from_flags()
@@ -100,14 +98,13 @@ def main(arguments: list[str]) -> None:
                 if turn or _ROUNDS.value == 1:
                     seconds[contender.name][depth].append(taken)
     print(format_results(seconds))
-    if common_flags.JSON_OUT.value:
-        record: dict[str, Any] = {
-            "machine": report.machine(),
-            "cpu_time": common_flags.CPU_TIME.value,
-            "problems": [dataclasses.asdict(problem) for problem in problems.values()],
-            "seconds": seconds,
-        }
-        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+    record: dict[str, Any] = {
+        "machine": report.machine(),
+        "cpu_time": common_flags.CPU_TIME.value,
+        "problems": [dataclasses.asdict(problem) for problem in problems.values()],
+        "seconds": seconds,
+    }
+    common_flags.write_json(record)
 
 
 if __name__ == "__main__":

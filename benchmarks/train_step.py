@@ -9,7 +9,6 @@ its own and steps when told to, one at a time, so that all see the same machine.
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import statistics
 import sys
@@ -79,8 +78,7 @@ def _ratios(speed: dict[str, float], fastest_peer: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    common_flags.refuse_arguments(arguments)
     problems = [common_flags.problem(_DEPTH.value, int(width)) for width in _WIDTHS.value]
     participants = Participants.from_flags()
     print(participants.heading())
@@ -119,8 +117,7 @@ def main(arguments: list[str]) -> None:
         )
         print(format_results(results, problem, peak_flops), flush=True)
         record["runs"].append({"problem": dataclasses.asdict(problem), "results": results})
-    if common_flags.JSON_OUT.value:
-        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+    common_flags.write_json(record)
 
 
 if __name__ == "__main__":
