@@ -48,12 +48,17 @@ CPU_TIME = flags.DEFINE_bool(
 _JSON_OUT = flags.DEFINE_string("json_out", None, "Also write everything measured to this file.")
 
 
-def define_integers(name: str, default: list[str], about: str) -> flags.FlagHolder[list[str]]:
-    """A flag that is a comma-separated list of positive integers."""
+def define_integers(
+    name: str, default: list[str] | None, about: str
+) -> flags.FlagHolder[list[str]]:
+    """A flag that is a comma-separated list of positive integers; None where it need not be set."""
     flag = flags.DEFINE_list(name, default, about)
     flags.register_validator(
         flag,
-        lambda values: bool(values) and all(value.isdecimal() and int(value) for value in values),
+        lambda values: (
+            values is None
+            or (bool(values) and all(value.isdecimal() and int(value) for value in values))
+        ),
         message="must be positive integers with commas between them",
     )
     return flag

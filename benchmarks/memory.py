@@ -1,10 +1,11 @@
 """Peak memory of training against depth, in ordinary and in constant mode, beside TFP's Glow.
 
-    python -m benchmarks.memory --depths=8,16,32,64
+    python -m benchmarks.memory --depths=8,16,32,64 --peer_depths=8,16
 
 Each figure comes from a fresh process: the largest resident size after some steps. The bytes of
 weights, gradients and Adam's two moments are subtracted in a second table, for they grow with depth
-in any design. The third table is the time of a step, taken in turns at the first depth.
+in any design. Last comes the time of a step, taken in turns at the first depth. Deep flows of TFP
+take minutes to trace: `--peer_depths` gives the peers fewer depths, `--contenders` leaves them out.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from benchmarks.problem import Problem
 from benchmarks.processes import ContenderProcess
 
 _DEPTHS = common_flags.define_integers("depths", ["8", "16", "32", "64"], "Steps per level, K.")
+_PEER_DEPTHS = common_flags.define_integers(
+    "peer_depths", None, "Those of --depths at which peers are measured; the default is all."
+)
 _WIDTH = flags.DEFINE_integer("width", 64, "Hidden channels of the networks.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 3, "Steps before memory is read.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer(
@@ -82,13 +86,16 @@ def step_seconds(
 
 def format_peaks(peaks: dict[str, dict[int, Peak]], state: bool) -> str:
     """The table of `peaks[contender][depth]`; with `state`, weights and the like included."""
+    depths = list(dict.fromkeys(depth for by_depth in peaks.values() for depth in by_depth))
+    first, last = min(depths), max(depths)
     rows = []
     for name, by_depth in peaks.items():
         sizes = {k: p.bytes if state else p.without_state for k, p in by_depth.items()}
         row = {"MiB" if state else "MiB without state": name}
-        row |= {f"K {depth}": f"{size / 2**20:.0f}" for depth, size in sizes.items()}
-        first, last = min(sizes), max(sizes)
-        row[f"K {last} / K {first}"] = report.ratio(sizes[last], sizes[first])
+        for depth in depths:
+            row[f"K {depth}"] = f"{sizes[depth] / 2**20:.0f}" if depth in sizes else "-"
+        both = first in sizes and last in sizes
+        row[f"K {last} / K {first}"] = report.ratio(sizes[last], sizes[first]) if both else "-"
         rows.append(row)
     return report.table(rows)
 
@@ -97,6 +104,9 @@ def main(arguments: list[str]) -> None:
     common_flags.refuse_arguments(arguments)
     depths = [int(depth) for depth in _DEPTHS.value]
     problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
+    peer_depths = [int(depth) for depth in _PEER_DEPTHS.value or _DEPTHS.value]
+    if not set(peer_depths) <= set(depths):
+        raise app.UsageError("--peer_depths must be some of --depths")
     participants = Participants.from_flags()
     contenders, python = participants.contenders, participants.python
     print(participants.heading(load_warning=False))
@@ -105,9 +115,10 @@ def main(arguments: list[str]) -> None:
     peaks: dict[str, dict[int, Peak]] = {contender.name: {} for contender in contenders}
     for depth, problem in problems.items():
         for contender in contenders:
-            peaks[contender.name][depth] = peak(
-                contender, problem, python[contender.name], _STEPS.value
-            )
+            if depth in peer_depths or not contender.peer:
+                peaks[contender.name][depth] = peak(
+                    contender, problem, python[contender.name], _STEPS.value
+                )
     print(format_peaks(peaks, state=True))
     print(format_peaks(peaks, state=False), flush=True)
 
