@@ -1,6 +1,10 @@
-"""Flags that both benchmarks have."""
+"""Flags that several benchmarks have, and what they all do with them."""
 
 from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
 
 from absl import app, flags
 
@@ -41,15 +45,20 @@ CPU_TIME = flags.DEFINE_bool(
     "Give every contender one thread and measure CPU time in place of the clock: figures of one "
     "core, which hold on a busy machine too.",
 )
-JSON_OUT = flags.DEFINE_string("json_out", None, "Also write everything measured to this file.")
+_JSON_OUT = flags.DEFINE_string("json_out", None, "Also write everything measured to this file.")
 
 
-def define_integers(name: str, default: list[str], about: str) -> flags.FlagHolder[list[str]]:
-    """A flag that is a comma-separated list of positive integers."""
+def define_integers(
+    name: str, default: list[str] | None, about: str
+) -> flags.FlagHolder[list[str]]:
+    """A flag that is a comma-separated list of positive integers; None where it need not be set."""
     flag = flags.DEFINE_list(name, default, about)
     flags.register_validator(
         flag,
-        lambda values: bool(values) and all(value.isdecimal() and int(value) for value in values),
+        lambda values: (
+            values is None
+            or (bool(values) and all(value.isdecimal() and int(value) for value in values))
+        ),
         message="must be positive integers with commas between them",
     )
     return flag
@@ -68,3 +77,15 @@ def problem(depth: int, width: int) -> Problem:
         )
     except ValueError as error:
         raise app.UsageError(str(error)) from error
+
+
+def refuse_arguments(arguments: list[str]) -> None:
+    """Raises `UsageError` if anything but flags follows the program's name."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+
+
+def write_json(record: dict[str, Any]) -> None:
+    """Writes everything measured to the file of `--json_out`, if there is one."""
+    if _JSON_OUT.value:
+        pathlib.Path(_JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")

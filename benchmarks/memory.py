@@ -1,16 +1,16 @@
 """Peak memory of training against depth, in ordinary and in constant mode, beside TFP's Glow.
 
-    python -m benchmarks.memory --depths=8,16,32,64
+    python -m benchmarks.memory --depths=8,16,32,64 --peer_depths=8,16
 
 Each figure comes from a fresh process: the largest resident size after some steps. The bytes of
 weights, gradients and Adam's two moments are subtracted in a second table, for they grow with depth
-in any design. The third table is the time of a step, taken in turns at the first depth.
+in any design. Last comes the time of a step, taken in turns at the first depth. Deep flows of TFP
+take minutes to trace: `--peer_depths` gives the peers fewer depths, `--contenders` leaves them out.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import statistics
 import sys
@@ -20,12 +20,16 @@ from absl import app, flags
 if __package__ in (None, ""):  # run as a file: what lies beside it is imported from the root
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from benchmarks import common_flags, report
-from benchmarks.contenders import Contender, choose
+from benchmarks import alternating, common_flags, report
+from benchmarks.contenders import Contender
+from benchmarks.participants import Participants
 from benchmarks.problem import Problem
-from benchmarks.processes import ContenderProcess, interpreters
+from benchmarks.processes import ContenderProcess
 
 _DEPTHS = common_flags.define_integers("depths", ["8", "16", "32", "64"], "Steps per level, K.")
+_PEER_DEPTHS = common_flags.define_integers(
+    "peer_depths", None, "Those of --depths at which peers are measured; the default is all."
+)
 _WIDTH = flags.DEFINE_integer("width", 64, "Hidden channels of the networks.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 3, "Steps before memory is read.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer(
@@ -73,58 +77,48 @@ def step_seconds(
     contenders: list[Contender], problem: Problem, python: dict[str, str], steps: int, rounds: int
 ) -> dict[str, float]:
     """Median seconds of a step; the contenders take turns."""
-    seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
-    processes = {c.name: ContenderProcess(c, problem, python[c.name]) for c in contenders}
-    try:
-        for process in processes.values():
-            process.first_step()
-            process.run(2)
-        for turn in range(rounds):
-            order = contenders if turn % 2 else contenders[::-1]
-            for contender in order:
-                taken = processes[contender.name].run(steps)["seconds"]
-                seconds[contender.name].append(taken / steps)
-    finally:
-        for process in processes.values():
-            process.__exit__(None, None, None)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    results = alternating.measure(contenders, python, problem, steps, rounds, cpu_time=False)
+    return {
+        name: statistics.median(problem.batch_size / speed for speed in told["images_per_second"])
+        for name, told in results.items()
+    }
 
 
 def format_peaks(peaks: dict[str, dict[int, Peak]], state: bool) -> str:
     """The table of `peaks[contender][depth]`; with `state`, weights and the like included."""
+    depths = list(dict.fromkeys(depth for by_depth in peaks.values() for depth in by_depth))
+    first, last = min(depths), max(depths)
     rows = []
     for name, by_depth in peaks.items():
         sizes = {k: p.bytes if state else p.without_state for k, p in by_depth.items()}
         row = {"MiB" if state else "MiB without state": name}
-        row |= {f"K {depth}": f"{size / 2**20:.0f}" for depth, size in sizes.items()}
-        first, last = min(sizes), max(sizes)
-        row[f"K {last} / K {first}"] = report.ratio(sizes[last], sizes[first])
+        for depth in depths:
+            row[f"K {depth}"] = f"{sizes[depth] / 2**20:.0f}" if depth in sizes else "-"
+        both = first in sizes and last in sizes
+        row[f"K {last} / K {first}"] = report.ratio(sizes[last], sizes[first]) if both else "-"
         rows.append(row)
     return report.table(rows)
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
-    contenders = choose(common_flags.CONTENDERS.value)
+    common_flags.refuse_arguments(arguments)
     depths = [int(depth) for depth in _DEPTHS.value]
     problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
-    python, missing = interpreters(contenders, common_flags.TORCH_PYTHON.value)
-    contenders = [contender for contender in contenders if contender.name in python]
-
-    print(report.machine())
-    for contender in contenders:
-        print(f"  {contender.name}: {contender.about}")
-    if missing:
-        print(f"  left out, no torch and normflows in the interpreter: {', '.join(missing)}")
+    peer_depths = [int(depth) for depth in _PEER_DEPTHS.value or _DEPTHS.value]
+    if not set(peer_depths) <= set(depths):
+        raise app.UsageError("--peer_depths must be some of --depths")
+    participants = Participants.from_flags()
+    contenders, python = participants.contenders, participants.python
+    print(participants.heading(load_warning=False))
     print(f"{problems[depths[0]]}", flush=True)
 
     peaks: dict[str, dict[int, Peak]] = {contender.name: {} for contender in contenders}
     for depth, problem in problems.items():
         for contender in contenders:
-            peaks[contender.name][depth] = peak(
-                contender, problem, python[contender.name], _STEPS.value
-            )
+            if depth in peer_depths or not contender.peer:
+                peaks[contender.name][depth] = peak(
+                    contender, problem, python[contender.name], _STEPS.value
+                )
     print(format_peaks(peaks, state=True))
     print(format_peaks(peaks, state=False), flush=True)
 
@@ -138,17 +132,16 @@ def main(arguments: list[str]) -> None:
                 f"{seconds[ordinary]:.3f} s: {report.ratio(seconds[name], seconds[ordinary])}, "
                 f"at K {first.depth}"
             )
-    if common_flags.JSON_OUT.value:
-        record = {
-            "machine": report.machine(),
-            "problems": [dataclasses.asdict(problem) for problem in problems.values()],
-            "peaks": {
-                name: {depth: dataclasses.asdict(p) for depth, p in by_depth.items()}
-                for name, by_depth in peaks.items()
-            },
-            "step_seconds": seconds,
-        }
-        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+    record = {
+        "machine": report.machine(),
+        "problems": [dataclasses.asdict(problem) for problem in problems.values()],
+        "peaks": {
+            name: {depth: dataclasses.asdict(p) for depth, p in by_depth.items()}
+            for name, by_depth in peaks.items()
+        },
+        "step_seconds": seconds,
+    }
+    common_flags.write_json(record)
 
 
 if __name__ == "__main__":

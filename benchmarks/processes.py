@@ -12,7 +12,7 @@ import tempfile
 from types import TracebackType
 from typing import IO, Any
 
-from benchmarks.contenders import Contender, has_normflows
+from benchmarks.contenders import Contender
 from benchmarks.problem import Problem
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -111,23 +111,3 @@ class ContenderProcess:
 def _opened(pipe: IO[str] | None) -> IO[str]:
     assert pipe is not None  # Popen was told to make it
     return pipe
-
-
-def interpreters(
-    contenders: list[Contender], torch_python: str | None
-) -> tuple[dict[str, str], list[str]]:
-    """The interpreter of each contender that can run, and the names of those that cannot.
-
-    Args:
-      contenders: the contenders wanted.
-      torch_python: interpreter that has PyTorch and normflows; None for the current one.
-    """
-    torch_python = torch_python or sys.executable
-    wanted = any(contender.torch for contender in contenders)
-    available = wanted and has_normflows(torch_python)
-    chosen = {
-        contender.name: torch_python if contender.torch else sys.executable
-        for contender in contenders
-        if available or not contender.torch
-    }
-    return chosen, [contender.name for contender in contenders if contender.name not in chosen]

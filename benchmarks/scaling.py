@@ -12,7 +12,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ if __package__ in (None, ""):  # run as a file: what lies beside it is imported 
 from benchmarks import common_flags, report
 from benchmarks.problem import Problem
 from benchmarks.processes import ROOT
+from trainers import local_cluster
 
 _PROCESSES = common_flags.define_integers("processes", ["1", "2"], "Numbers of processes.")
 _DEPTH = flags.DEFINE_integer("depth", 8, "Steps per level, K.", lower_bound=1)
@@ -43,14 +43,8 @@ def train(problem: Problem, processes: int, steps: int, rounds: int) -> dict[str
         )
     command = [sys.executable, "-m", "benchmarks.scaling_worker", problem.to_json()]
     command += [str(steps), str(rounds)]
-    addresses = _free_addresses(processes)
     running = []
-    for index in range(processes):
-        environment = {key: value for key, value in os.environ.items() if key != "TF_CONFIG"}
-        if processes > 1:
-            task = {"type": "worker", "index": index}
-            config = {"cluster": {"worker": addresses}, "task": task}
-            environment["TF_CONFIG"] = json.dumps(config)
+    for index, environment in enumerate(local_cluster.environments(processes)):
         # A process inherits the cores of the thread that starts it.
         os.sched_setaffinity(0, {available[index]})
         running.append(
@@ -71,19 +65,8 @@ def train(problem: Problem, processes: int, steps: int, rounds: int) -> dict[str
     return json.loads(told[0][0].splitlines()[-1])
 
 
-def _free_addresses(count: int) -> list[str]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("localhost", 0))
-    addresses = [f"localhost:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    return addresses
-
-
 def main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    common_flags.refuse_arguments(arguments)
     problem = common_flags.problem(_DEPTH.value, _WIDTH.value)
     print(report.machine())
     print(f"{problem}, one core per process", flush=True)
@@ -112,9 +95,7 @@ def main(arguments: list[str]) -> None:
         )
     print(report.table(rows))
     print(f"{records[0]['parameters']} parameters: {4 * records[0]['parameters'] / 1e6:.1f} MB")
-    if common_flags.JSON_OUT.value:
-        result = {"machine": report.machine(), "runs": records}
-        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(result, indent=1) + "\n")
+    common_flags.write_json({"machine": report.machine(), "runs": records})
 
 
 def _per_process(record: dict[str, Any]) -> int:

@@ -10,7 +10,6 @@ is not counted unless it is the only one.
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import statistics
 import sys
@@ -23,9 +22,10 @@ if __package__ in (None, ""):  # run as a file: what lies beside it is imported 
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
 from benchmarks import common_flags, report
-from benchmarks.contenders import CONTENDERS, Contender, choose
+from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.participants import Participants
 from benchmarks.problem import Problem
-from benchmarks.processes import ContenderProcess, interpreters
+from benchmarks.processes import ContenderProcess
 
 _DEPTHS = common_flags.define_integers(
     "depths", ["8", "32"], "Steps per level, K; one column for each."
@@ -75,47 +75,36 @@ def format_results(seconds: dict[str, dict[int, list[float]]]) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
-    contenders = choose(common_flags.CONTENDERS.value)
+    common_flags.refuse_arguments(arguments)
     depths = [int(depth) for depth in _DEPTHS.value]
     problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
-    python, missing = interpreters(contenders, common_flags.TORCH_PYTHON.value)
-    contenders = [contender for contender in contenders if contender.name in python]
-
-    print(report.machine())
-    warning = None if common_flags.CPU_TIME.value else report.load_warning()
-    if warning:
-        print(warning)
-    for contender in contenders:
-        print(f"  {contender.name}: {contender.about}")
-    if missing:
-        print(f"  left out, no torch and normflows in the interpreter: {', '.join(missing)}")
+    participants = Participants.from_flags()
+    print(participants.heading())
     print(
         f"{'CPU seconds of one thread' if common_flags.CPU_TIME.value else 'seconds'} from process "
         f"start to the first finished training step, {_ROUNDS.value} processes each",
         flush=True,
     )
     seconds: dict[str, dict[int, list[float]]] = {
-        contender.name: {depth: [] for depth in depths} for contender in contenders
+        contender.name: {depth: [] for depth in depths} for contender in participants.contenders
     }
     for turn in range(_ROUNDS.value + (_ROUNDS.value > 1)):
         for depth, problem in problems.items():
-            for contender in contenders:
+            for contender in participants.contenders:
+                python = participants.python[contender.name]
                 taken = seconds_to_first_step(
-                    contender, problem, python[contender.name], common_flags.CPU_TIME.value
+                    contender, problem, python, common_flags.CPU_TIME.value
                 )
                 if turn or _ROUNDS.value == 1:
                     seconds[contender.name][depth].append(taken)
     print(format_results(seconds))
-    if common_flags.JSON_OUT.value:
-        record: dict[str, Any] = {
-            "machine": report.machine(),
-            "cpu_time": common_flags.CPU_TIME.value,
-            "problems": [dataclasses.asdict(problem) for problem in problems.values()],
-            "seconds": seconds,
-        }
-        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+    record: dict[str, Any] = {
+        "machine": report.machine(),
+        "cpu_time": common_flags.CPU_TIME.value,
+        "problems": [dataclasses.asdict(problem) for problem in problems.values()],
+        "seconds": seconds,
+    }
+    common_flags.write_json(record)
 
 
 if __name__ == "__main__":

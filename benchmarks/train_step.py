@@ -8,9 +8,7 @@ its own and steps when told to, one at a time, so that all see the same machine.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import pathlib
 import statistics
 import sys
@@ -21,10 +19,10 @@ from absl import app, flags
 if __package__ in (None, ""):  # run as a file: what lies beside it is imported from the root
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from benchmarks import common_flags, peak, report
-from benchmarks.contenders import CONTENDERS, Contender, choose
+from benchmarks import alternating, common_flags, peak, report
+from benchmarks.contenders import CONTENDERS
+from benchmarks.participants import Participants
 from benchmarks.problem import Problem
-from benchmarks.processes import ContenderProcess, interpreters
 
 _WIDTHS = common_flags.define_integers(
     "widths", ["64", "128"], "Hidden channels of the coupling networks; one table for each."
@@ -33,50 +31,6 @@ _DEPTH = flags.DEFINE_integer("depth", 8, "Steps per level, K.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 10, "Training steps per run.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Runs of each contender.", lower_bound=1)
 _PEAK = flags.DEFINE_bool("peak", True, "Measure the machine's convolution peak.")
-
-
-def measure(
-    contenders: list[Contender],
-    python: dict[str, str],
-    problem: Problem,
-    steps: int,
-    rounds: int,
-    cpu_time: bool,
-) -> dict[str, dict[str, Any]]:
-    """Lets the contenders step in turn.
-
-    Args:
-      contenders: who takes part.
-      python: interpreter by contender's name.
-      problem: the task.
-      steps: training steps per run.
-      rounds: timed runs of each contender; one more, first, is not timed.
-      cpu_time: see `ContenderProcess`.
-
-    Returns:
-      By name: `images_per_second` (one per round), `peak_bytes`, and what the worker told about
-      its first step.
-    """
-    results: dict[str, dict[str, Any]] = {}
-    with contextlib.ExitStack() as stack:
-        processes = {}
-        for contender in contenders:
-            process = ContenderProcess(contender, problem, python[contender.name], cpu_time)
-            processes[contender.name] = stack.enter_context(process)
-            # One at a time, so that no process builds while another one does.
-            results[contender.name] = {**process.first_step(), "images_per_second": []}
-            process.run(steps)
-        for turn in range(rounds):
-            # Whoever comes first changes, so that no one always follows the same neighbour.
-            order = [*contenders[turn % len(contenders) :], *contenders[: turn % len(contenders)]]
-            for contender in order:
-                run = processes[contender.name].run(steps)
-                result = results[contender.name]
-                result["images_per_second"].append(problem.batch_size * steps / run["seconds"])
-                result["loss"] = run["loss"]
-        for name, process in processes.items():
-            results[name]["peak_bytes"] = process.peak_memory()
-    return results
 
 
 def format_results(
@@ -124,21 +78,10 @@ def _ratios(speed: dict[str, float], fastest_peer: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
-    contenders = choose(common_flags.CONTENDERS.value)
+    common_flags.refuse_arguments(arguments)
     problems = [common_flags.problem(_DEPTH.value, int(width)) for width in _WIDTHS.value]
-    python, missing = interpreters(contenders, common_flags.TORCH_PYTHON.value)
-    contenders = [contender for contender in contenders if contender.name in python]
-
-    print(report.machine())
-    warning = None if common_flags.CPU_TIME.value else report.load_warning()
-    if warning:
-        print(warning)
-    for contender in contenders:
-        print(f"  {contender.name}: {contender.about}")
-    if missing:
-        print(f"  left out, no torch and normflows in the interpreter: {', '.join(missing)}")
+    participants = Participants.from_flags()
+    print(participants.heading())
     threads = (
         "one thread each, by CPU time" if common_flags.CPU_TIME.value else "all cores, by the clock"
     )
@@ -164,13 +107,17 @@ def main(arguments: list[str]) -> None:
             f"{_ROUNDS.value} runs of {_STEPS.value} steps each",
             flush=True,
         )
-        results = measure(
-            contenders, python, problem, _STEPS.value, _ROUNDS.value, common_flags.CPU_TIME.value
+        results = alternating.measure(
+            participants.contenders,
+            participants.python,
+            problem,
+            _STEPS.value,
+            _ROUNDS.value,
+            common_flags.CPU_TIME.value,
         )
         print(format_results(results, problem, peak_flops), flush=True)
         record["runs"].append({"problem": dataclasses.asdict(problem), "results": results})
-    if common_flags.JSON_OUT.value:
-        pathlib.Path(common_flags.JSON_OUT.value).write_text(json.dumps(record, indent=1) + "\n")
+    common_flags.write_json(record)
 
 
 if __name__ == "__main__":

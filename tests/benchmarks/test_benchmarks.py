@@ -52,13 +52,14 @@ def test_startup_prints_growth():
     assert "\nbplf " in done.stdout
 
 
-def test_memory_prints_both_modes(tmp_path):
+def test_memory_prints_both_modes_and_a_peer_at_fewer_depths(tmp_path):
     out = tmp_path / "result.json"
     done = run(
         "memory",
         *TINY,
-        "--contenders=bplf,bplf_constant",
+        "--contenders=bplf,bplf_constant,tfp_glow",
         "--depths=1,2",
+        "--peer_depths=1",
         "--width=4",
         "--steps=1",
         f"--json_out={out}",
@@ -67,8 +68,17 @@ def test_memory_prints_both_modes(tmp_path):
     assert "K 2 / K 1" in done.stdout
     assert "a step of bplf_constant takes" in done.stdout
     record = json.loads(out.read_text())
-    for by_depth in record["peaks"].values():
+    for name in ("bplf", "bplf_constant"):
+        by_depth = record["peaks"][name]
         assert by_depth["2"]["parameters"] > by_depth["1"]["parameters"] > 0
+    assert list(record["peaks"]["tfp_glow"]) == ["1"]
+
+
+def test_memory_refuses_other_depths_for_peers():
+    done = run("memory", "--depths=1,2", "--peer_depths=3")
+    assert done.returncode != 0
+    assert "--peer_depths must be some of --depths" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """`trainers.fit --resume` after a real kill, in processes of its own."""
 
-import csv
 import signal
 import subprocess
 import sys
@@ -9,44 +8,20 @@ import time
 import numpy as np
 import pytest
 
-from bplf_tf import load_model
 from tests.checkout import ROOT
+from tests.trainers import fit_process
+from tests.trainers.fit_process import finish, finished_steps, kill, metrics, wait_for, weights
 
-STEPS = 26
-# Five steps to a pass of 33 images, the last batch short; flips, averages, validation between.
-FLAGS = [
-    "--dataset=drawn_faces", "--image_size=16", "--limit=33", "--validation_limit=14",
-    "--preset=bplf_3x3_1x1", "--size=tiny", "--levels=1", "--depth=2", "--width=4", "--flip",
-    "--batch_size=8", f"--max_steps={STEPS}", "--warmup_steps=5", "--learning_rate=0.01",
-    "--samples_per_label=1", "--checkpoint_steps=3", "--deterministic",
-]  # fmt: skip
+FLAGS = ["--max_steps=26", "--warmup_steps=5", "--learning_rate=0.01", "--checkpoint_steps=3"]
 
 
 def start(run_dir, *more):
-    command = [sys.executable, "-m", "trainers.fit", *FLAGS, f"--run_dir={run_dir}", *more]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finish(process):
-    output, _ = process.communicate(timeout=300)
-    return process.returncode, output
-
-
-def wait_for(condition, process):
-    while not condition():
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.002)
-
-
-def weights(run_dir):
-    return load_model(run_dir / "model.keras").get_weights()
+    return fit_process.start(run_dir, *FLAGS, *more)
 
 
 def history(run_dir):
-    rows = list(csv.DictReader((run_dir / "metrics.csv").read_text().splitlines()))
     timed = ("minutes", "images_per_second")
+    rows = metrics(run_dir)
     return [{name: value for name, value in row.items() if name not in timed} for row in rows]
 
 
@@ -59,14 +34,8 @@ def assert_same_end(run_dir, reference):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("runs") / "uninterrupted"
-    code, output = finish(start(run_dir))
-    assert code == 0, output
+    finish(start(run_dir))
     return run_dir
-
-
-def finished_steps(run_dir):
-    names = [path.name for path in (run_dir / "checkpoints").glob("step_*")]
-    return max((int(name.removeprefix("step_")) for name in names), default=0)
 
 
 @pytest.mark.slow
@@ -77,10 +46,8 @@ def test_killed_again_and_again_it_ends_with_the_very_same_weights(uninterrupted
         process = start(run_dir, "--resume")
         wait_for(lambda: finished_steps(run_dir) >= least, process)  # noqa: B023
         time.sleep(rng.uniform(0, 0.3 if least else 10))
-        process.kill()
-        process.communicate()
-    code, output = finish(start(run_dir, "--resume"))
-    assert code == 0, output
+        kill(process)
+    output = finish(start(run_dir, "--resume"))
     assert "Going on after step" in output
     assert_same_end(run_dir, uninterrupted)
 
@@ -92,10 +59,8 @@ def test_killed_while_a_checkpoint_is_being_written(uninterrupted, tmp_path):
     folder = run_dir / "checkpoints"
     wait_for(lambda: finished_steps(run_dir) >= 6, process)
     wait_for(lambda: any(folder.glob(".*.partial")), process)
-    process.kill()
-    process.communicate()
-    code, output = finish(start(run_dir, "--resume"))
-    assert code == 0, output
+    kill(process)
+    finish(start(run_dir, "--resume"))
     assert_same_end(run_dir, uninterrupted)
     assert not list(folder.glob(".*.partial"))
 
@@ -107,8 +72,7 @@ def test_a_signal_saves_and_names_the_command_that_goes_on(uninterrupted, tmp_pa
     process = start(run_dir)
     wait_for(lambda: finished_steps(run_dir) >= 3, process)
     process.send_signal(number)
-    code, output = finish(process)
-    assert code == 128 + number
+    output = finish(process, 128 + number)
     assert "Go on with" in output
     assert "Traceback" not in output
     command = output.strip().splitlines()[-1].split()
@@ -121,6 +85,5 @@ def test_a_signal_saves_and_names_the_command_that_goes_on(uninterrupted, tmp_pa
 
 @pytest.mark.slow
 def test_another_configuration_is_refused(uninterrupted):
-    code, output = finish(start(uninterrupted, "--resume", "--width=8"))
-    assert code == 2
+    output = finish(start(uninterrupted, "--resume", "--width=8"), code=2)
     assert "width is 8, there 4" in output

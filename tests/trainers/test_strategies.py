@@ -1,28 +1,18 @@
 """Several devices and several processes train like one."""
 
-import csv
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 
-from bplf_tf import load_model
-from tests.checkout import ROOT
+from tests.trainers import fit_process
+from tests.trainers.fit_process import finish, finished_steps, kill, metrics, wait_for, weights
+from trainers import local_cluster
+from trainers.fit import LOST
 from trainers.strategies import _chosen
 
 STEPS = 12
-# Five steps to a pass of 33 images: the last batch has one image, so that replicas get nothing.
-FLAGS = [
-    "--dataset=drawn_faces", "--image_size=16", "--limit=33", "--validation_limit=14",
-    "--preset=bplf_3x3_1x1", "--size=tiny", "--levels=1", "--depth=2", "--width=4", "--flip",
-    "--batch_size=8", f"--max_steps={STEPS}", "--warmup_steps=2", "--samples_per_label=1",
-    "--deterministic",
-]  # fmt: skip
+FLAGS = [f"--max_steps={STEPS}", "--warmup_steps=2"]
 # Gradients of this model have norms of some 0.1 to 1: the clipping is active with SGD.
 OPTIMIZERS = {
     "adam": ["--optimizer=adam", "--learning_rate=0.01"],
@@ -30,52 +20,22 @@ OPTIMIZERS = {
 }
 
 
-def start(run_dir, *more, cluster=None, index=0):
-    environment = dict(os.environ)
-    if cluster:
-        task = {"type": "worker", "index": index}
-        environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": cluster}, "task": task})
-    command = [sys.executable, "-m", "trainers.fit", *FLAGS, f"--run_dir={run_dir}", *more]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start(run_dir, *more, environment=None):
+    return fit_process.start(run_dir, *FLAGS, *more, environment=environment)
 
 
 def start_workers(count, run_dir, *more):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("localhost", 0))
-    cluster = [f"localhost:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    return [start(run_dir, *more, cluster=cluster, index=index) for index in range(count)]
-
-
-def finish(*processes):
-    outputs = []
-    for process in processes:
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output
-        outputs.append(output)
-    return outputs
+    return [start(run_dir, *more, environment=own) for own in local_cluster.environments(count)]
 
 
 def rows(run_dir):
-    text = (run_dir / "metrics.csv").read_text().splitlines()
     names = ("epoch", "step", "bits_per_dim", "val_bits_per_dim", "learning_rate")
-    return [[float(row[name]) for name in names] for row in csv.DictReader(text)]
+    return [[float(row[name]) for name in names] for row in metrics(run_dir)]
 
 
 def assert_same_run(run_dir, reference):
     np.testing.assert_allclose(rows(run_dir), rows(reference), rtol=1e-5)
-    trained = load_model(run_dir / "model.keras").get_weights()
-    expected = load_model(reference / "model.keras").get_weights()
-    for actual, wanted in zip(trained, expected, strict=True):
+    for actual, wanted in zip(weights(run_dir), weights(reference), strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=0, atol=2e-5)
 
 
@@ -94,7 +54,7 @@ def alone(optimizer, tmp_path_factory):
 @pytest.mark.slow
 def test_two_devices_train_as_one(alone, optimizer, tmp_path):
     run_dir = tmp_path / "mirrored"
-    [output] = finish(
+    output = finish(
         start(run_dir, *OPTIMIZERS[optimizer], "--strategy=mirrored", "--cpu_devices=2")
     )
     assert_same_run(run_dir, alone)
@@ -105,7 +65,7 @@ def test_two_devices_train_as_one(alone, optimizer, tmp_path):
 @pytest.mark.parametrize("workers", [2, 3])
 def test_several_processes_train_as_one(alone, optimizer, workers, tmp_path):
     run_dir = tmp_path / "workers"
-    outputs = finish(*start_workers(workers, run_dir, *OPTIMIZERS[optimizer]))
+    outputs = [finish(p) for p in start_workers(workers, run_dir, *OPTIMIZERS[optimizer])]
     assert_same_run(run_dir, alone)
     assert "Trained for" in outputs[0]
     assert all("Epoch" not in output for output in outputs[1:]), "only the chief reports"
@@ -120,15 +80,10 @@ def test_a_run_goes_on_after_a_worker_was_killed(tmp_path_factory, tmp_path):
     run_dir = tmp_path / "killed"
     more = [*OPTIMIZERS["adam"], "--checkpoint_steps=3", "--resume"]
     chief, other = start_workers(2, run_dir, *more)
-    while not list((run_dir / "checkpoints").glob("step_*")):
-        assert chief.poll() is None, chief.communicate()[0]
-        time.sleep(0.01)
-    other.kill()
-    other.communicate()
-    output, _ = chief.communicate(timeout=300)
-    assert chief.returncode == 4, output
-    assert "another process of this run is gone" in output
-    outputs = finish(*start_workers(2, run_dir, *more))
+    wait_for(lambda: finished_steps(run_dir), chief)
+    kill(other)
+    assert "another process of this run is gone" in finish(chief, LOST)
+    outputs = [finish(process) for process in start_workers(2, run_dir, *more)]
     assert "Going on after step" in outputs[0]
     assert_same_run(run_dir, reference)
 
@@ -167,6 +122,18 @@ def test_wrong_tf_config(monkeypatch, text, message):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(ValueError, match=message):
         _chosen("auto", 0)
+
+
+def test_workers_of_one_machine_find_each_other_in_tf_config(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "of another cluster")
+    [alone] = local_cluster.environments(1)
+    assert "TF_CONFIG" not in alone
+    configs = [json.loads(own["TF_CONFIG"]) for own in local_cluster.environments(3)]
+    assert [config["task"]["index"] for config in configs] == [0, 1, 2]
+    assert all(config["cluster"] == configs[0]["cluster"] for config in configs)
+    assert len(set(configs[0]["cluster"]["worker"])) == 3
+    monkeypatch.setenv("TF_CONFIG", json.dumps(configs[2]))
+    assert _chosen("auto", 0) == "multi_worker"
 
 
 def test_multi_worker_needs_tf_config(monkeypatch):
