@@ -308,9 +308,7 @@ class BPLF(keras.Model):
         x = self.training_input(images, self.optimizer.iterations.value)
         condition = self._graph_condition(labels)
         with tf.GradientTape() as tape:
-            log_prob = self._distribution(
-                condition, network_dtype=self.config.network_dtype
-            ).log_prob(x)
+            log_prob = self.training_log_prob(x, condition)
             bits = bits_per_dim(log_prob, self.config.dimensions)
             total, count = _sum_and_count(bits, weights)
         gradients = [
@@ -341,6 +339,15 @@ class BPLF(keras.Model):
         position = replicas.positions(tf.shape(images)[0])
         keys = [tf.constant(self.config.seed), tf.cast(step, tf.int32), position]
         return self._dequantise(images, keys)
+
+    def training_log_prob(self, x: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        """Log-likelihood in nats, `[B]`, as a training step computes it.
+
+        Args:
+          x: as from `training_input`.
+          condition: `[B, E]`, or None for an unconditional model.
+        """
+        return self._distribution(condition, network_dtype=self.config.network_dtype).log_prob(x)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Bits per dimension of untouched images, and of truncated ones where SVD is in use."""

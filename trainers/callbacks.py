@@ -64,7 +64,7 @@ class ScheduledRun(keras.callbacks.Callback):
         self._schedule = schedule
         self._minutes = minutes
         self.step = 0
-        self.last_step_minutes = minutes()  # of a run that is resumed after its end
+        self.last_step_minutes = 0.0
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Sets the learning rate."""

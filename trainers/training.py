@@ -119,6 +119,7 @@ def _fit(
     """Trains from where the run is to its end; returns the minutes of training."""
     schedule = dataclasses.replace(run.schedule, peak=run.schedule.peak * progress.rate)
     scheduled = ScheduledRun(schedule, agreement.minutes)
+    scheduled.last_step_minutes = progress.minutes  # of a run that was at its end already
     validation = spread(run.validation, run.settings.epoch_validation_limit)
     every = [
         agreement,
@@ -347,5 +348,5 @@ def _explain_nonfinite(run: Run, model: BPLF, step: int) -> str:
     )
     images, labels = next(dataset.as_numpy_iterator())
     where = model.explain_nonfinite(images, labels if settings.conditional else None, step)
-    place = where or "nowhere in the forward pass, so in a gradient"
-    return f"non-finite loss at step {step}; it arises at: {place}"
+    place = where or "nowhere: computed again, all is finite"
+    return f"non-finite loss or gradient at step {step}; it arises at: {place}"
