@@ -29,7 +29,7 @@ def explain_nonfinite(
       model: to look into, with the arithmetic that it trains in.
       images: uint8 `[B, H, W, C]`, the whole batch.
       condition: `[B, E]` or None.
-      step: number of the training step, whose noise is drawn again.
+      step: number of the training step, whose noise and dropout are drawn again.
 
     Returns:
       Such as `"level 1, step 3, affine layer; largest activations: 2e+09 after level 1, step 2,
@@ -40,11 +40,11 @@ def explain_nonfinite(
         return weight
     x = model.training_input(images, step)
     activations: _Largest = []
-    for place, tensors in _walk(model, x, condition):
+    for place, tensors in _walk(model, x, condition, step):
         if not all(bool(tf.reduce_all(tf.math.is_finite(tensor))) for tensor in tensors):
             return place + _said("activations", "after", activations)
         activations.append((float(tf.reduce_max(tf.abs(tensors[0]))), place))
-    found = _nonfinite_loss_or_gradient(model, x, condition)
+    found = _nonfinite_loss_or_gradient(model, x, condition, step)
     return found and found + _said("activations", "after", activations)
 
 
@@ -70,11 +70,11 @@ def _nonfinite_weight(model: BPLF) -> str | None:
 
 
 def _nonfinite_loss_or_gradient(
-    model: BPLF, x: tf.Tensor, condition: tf.Tensor | None
+    model: BPLF, x: tf.Tensor, condition: tf.Tensor | None, step: int
 ) -> str | None:
     variables = model.trainable_variables
     with tf.GradientTape() as tape:
-        log_prob = model.training_log_prob(x, condition)
+        log_prob = model.training_log_prob(x, condition, step)
     if not np.isfinite(log_prob).all():  # of finite latents: their squares are not
         return "the log-likelihood"
     gradients = tape.gradient(log_prob, variables)
@@ -118,7 +118,7 @@ def _backwards(
 
 
 def _walk(
-    model: BPLF, x: tf.Tensor, condition: tf.Tensor | None
+    model: BPLF, x: tf.Tensor, condition: tf.Tensor | None, step: int
 ) -> Iterator[tuple[str, list[tf.Tensor]]]:
     """Every part of the flow from pixels `x` on: its name; its value, and its log-det if any."""
     dtype = model.arithmetic(model.config.network_dtype)
@@ -128,7 +128,7 @@ def _walk(
         yield "the pixels' logit", [x]
     for level, steps in enumerate(model.steps):
         x = Squeeze().inverse(x)
-        stack = steps.bijector(condition, dtype)
+        stack = steps.bijector(condition, dtype, dropout_keys=model.dropout_keys(x, step))
         for k in range(steps.depth):
             convolution, affine = stack.step(k).bijectors
             for part, bijector in (("1x1 convolution", convolution), ("affine layer", affine)):

@@ -191,7 +191,7 @@ def test_a_non_finite_loss_stops_the_run_and_says_where(tmp_path, monkeypatch, c
     message = capsys.readouterr().err
     assert "non-finite loss or gradient at step 5" in message
     assert "level_0" in message
-    assert "holds the model of the last finished epoch" in message
+    assert "holds the model of the last finished epoch; the last checkpoint is of step 4" in message
     assert not (run_dir / "result.json").exists()
     model = load_model(run_dir / "model.keras")
     for got, want in zip(model.get_weights(), observer.averages[0], strict=True):

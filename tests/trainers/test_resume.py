@@ -13,12 +13,12 @@ from bplf_tf import load_model
 from tests.checkout import ROOT
 
 STEPS = 26
-# Five steps to a pass of 33 images, the last batch short; flips, averages, validation between.
+# Five steps to a pass of 33 images, the last batch short; flips, dropout, averages, validations.
 FLAGS = [
     "--dataset=drawn_faces", "--image_size=16", "--limit=33", "--validation_limit=14",
     "--preset=bplf_3x3_1x1", "--size=tiny", "--levels=1", "--depth=2", "--width=4", "--flip",
     "--batch_size=8", f"--max_steps={STEPS}", "--warmup_steps=5", "--learning_rate=0.01",
-    "--samples_per_label=1", "--checkpoint_steps=3", "--deterministic",
+    "--samples_per_label=1", "--checkpoint_steps=3", "--deterministic", "--dropout=0.2",
 ]  # fmt: skip
 
 

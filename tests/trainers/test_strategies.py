@@ -21,7 +21,7 @@ FLAGS = [
     "--dataset=drawn_faces", "--image_size=16", "--limit=33", "--validation_limit=14",
     "--preset=bplf_3x3_1x1", "--size=tiny", "--levels=1", "--depth=2", "--width=4", "--flip",
     "--batch_size=8", f"--max_steps={STEPS}", "--warmup_steps=2", "--samples_per_label=1",
-    "--deterministic",
+    "--deterministic", "--dropout=0.2",
 ]  # fmt: skip
 # Gradients of this model have norms of some 0.1 to 1: the clipping is active with SGD.
 OPTIMIZERS = {
