@@ -34,6 +34,10 @@ class ModelConfig:
         encoding.
       dtype: `"float32"`, or `"float64"` for numerical tests.
       condition_maps: maps over the image by which the condition enters each g.
+      dropout: probability in [0, 1) that a training step drops a channel of an image in the hidden
+        layer of g before the last convolution, drawn anew for each image, step of the flow and
+        step of training; what stays is scaled up by `1 / (1 - dropout)`. Nothing but training has
+        dropout.
       log_scale_bound: c of `log s = a + c * tanh(raw / c)`.
       heavy_tails: what leaves a level has learned tails instead of a Gaussian's.
       pixel_logit: the flow sees the logit of each pixel's place in the training images' histogram;
@@ -59,6 +63,7 @@ class ModelConfig:
     evaluation_network_dtype: str = "float32"
     dtype: str = "float32"
     condition_maps: int = 2
+    dropout: float = 0.0
     log_scale_bound: float = 1.0
     heavy_tails: bool = True
     pixel_logit: bool = True
@@ -86,6 +91,8 @@ class ModelConfig:
         _check_choice("dtype", self.dtype, ("float32", "float64"))
         _check_choice("kernel_form", self.kernel_form, KERNEL_FORMS)
         _check_choice("memory", self.memory, MEMORY)
+        if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must lie in [0, 1), got {self.dropout!r}")
         if self.log_scale_bound <= 0:
             raise ValueError(f"log_scale_bound must be positive, got {self.log_scale_bound}")
         self._check_svd()
@@ -196,6 +203,10 @@ class ModelConfig:
 def _check_positive_integer(field: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{field} must be a positive integer, got {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _check_choice(field: str, value: Any, accepted: tuple[str, ...]) -> None:

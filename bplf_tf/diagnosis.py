@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -22,11 +23,13 @@ def explain_nonfinite(
 ) -> str | None:
     """Where the first NaN or infinity of a training step arises, and the largest activations.
 
+    Looks at the weights, then along the flow, then back along its gradients.
+
     Args:
       model: to look into, with the arithmetic that it trains in.
       images: uint8 `[B, H, W, C]`, the whole batch.
       condition: `[B, E]` or None.
-      step: number of the training step, whose noise is drawn again.
+      step: number of the training step, whose noise and dropout are drawn again.
 
     Returns:
       Such as `"level 1, step 3, affine layer; largest activations: 2e+09 after level 1, step 2,
@@ -35,14 +38,23 @@ def explain_nonfinite(
     weight = _nonfinite_weight(model)
     if weight:
         return weight
-    largest: list[tuple[float, str]] = []
-    for place, tensors in _walk(model, model.training_input(images, step), condition):
+    x = model.training_input(images, step)
+    activations: _Largest = []
+    for place, tensors in _walk(model, x, condition, step):
         if not all(bool(tf.reduce_all(tf.math.is_finite(tensor))) for tensor in tensors):
-            found = sorted(largest, reverse=True)[:_LARGEST_SHOWN]
-            said = ", ".join(f"{value:.3g} after {where}" for value, where in found)
-            return f"{place}; largest activations: {said}" if said else place
-        largest.append((float(tf.reduce_max(tf.abs(tensors[0]))), place))
-    return None
+            return place + _said("activations", "after", activations)
+        activations.append((float(tf.reduce_max(tf.abs(tensors[0]))), place))
+    found = _nonfinite_loss_or_gradient(model, x, condition, step)
+    return found and found + _said("activations", "after", activations)
+
+
+_Largest = list[tuple[float, str]]
+
+
+def _said(what: str, where: str, values: _Largest) -> str:
+    largest = sorted(values, reverse=True)[:_LARGEST_SHOWN]
+    said = ", ".join(f"{value:.3g} {where} {place}" for value, place in largest)
+    return f"; largest {what}: {said}" if said else ""
 
 
 def _nonfinite_weight(model: BPLF) -> str | None:
@@ -57,8 +69,56 @@ def _nonfinite_weight(model: BPLF) -> str | None:
     return None
 
 
+def _nonfinite_loss_or_gradient(
+    model: BPLF, x: tf.Tensor, condition: tf.Tensor | None, step: int
+) -> str | None:
+    variables = model.trainable_variables
+    with tf.GradientTape() as tape:
+        log_prob = model.training_log_prob(x, condition, step)
+    if not np.isfinite(log_prob).all():  # of finite latents: their squares are not
+        return "the log-likelihood"
+    gradients = tape.gradient(log_prob, variables)
+    # Paths of Keras variables need not be unique.
+    by_variable = {id(v): np.asarray(g) for v, g in zip(variables, gradients, strict=True)}
+    largest: _Largest = []
+    for place, parts in _backwards(model, by_variable):
+        wrong = [name for name, part in parts.items() if not np.isfinite(part).all()]
+        if wrong:
+            return f"{place}, gradient of {', '.join(wrong[:_LARGEST_SHOWN])}"
+        largest += [(float(np.abs(part).max()), f"{place}, {n}") for n, part in parts.items()]
+    if not np.isfinite(tf.linalg.global_norm(gradients)):
+        return "the norm of all gradients" + _said("gradients", "of", largest)
+    return None
+
+
+def _backwards(
+    model: BPLF, gradients: dict[int, np.ndarray]
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Places of the flow in the order of the backward pass, and the gradients of their weights."""
+
+    def of(variables: list[keras.Variable]) -> dict[str, np.ndarray]:
+        return {variable.path: gradients[id(variable)] for variable in variables}
+
+    yield "the prior", of(model.prior.trainable_variables)
+    if model.tails:
+        yield "tails", of(model.tails.trainable_variables)
+    for level in reversed(range(model.config.levels)):
+        if level < len(model.split_priors):
+            split_prior = model.split_priors[level]
+            yield f"level {level}, split prior", of(split_prior.trainable_variables)
+        steps = model.steps[level]
+        convolution = of(steps.convolution.trainable_variables)
+        affine = of(steps.trainable_variables)
+        for name in convolution:
+            del affine[name]
+        for k in reversed(range(steps.depth)):
+            for part, stacked in (("affine layer", affine), ("1x1 convolution", convolution)):
+                sliced = {name: gradient[k] for name, gradient in stacked.items()}
+                yield f"level {level}, step {k}, {part}", sliced
+
+
 def _walk(
-    model: BPLF, x: tf.Tensor, condition: tf.Tensor | None
+    model: BPLF, x: tf.Tensor, condition: tf.Tensor | None, step: int
 ) -> Iterator[tuple[str, list[tf.Tensor]]]:
     """Every part of the flow from pixels `x` on: its name; its value, and its log-det if any."""
     dtype = model.arithmetic(model.config.network_dtype)
@@ -68,7 +128,7 @@ def _walk(
         yield "the pixels' logit", [x]
     for level, steps in enumerate(model.steps):
         x = Squeeze().inverse(x)
-        stack = steps.bijector(condition, dtype)
+        stack = steps.bijector(condition, dtype, dropout_keys=model.dropout_keys(x, step))
         for k in range(steps.depth):
             convolution, affine = stack.step(k).bijectors
             for part, bijector in (("1x1 convolution", convolution), ("affine layer", affine)):

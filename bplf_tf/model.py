@@ -89,6 +89,7 @@ class BPLF(keras.Model):
             log_scale_bound=self.config.log_scale_bound,
             kernel_form=self.config.kernel_form,
             seed=self.config.seed + 100 * level,
+            dropout=self.config.dropout,
             dtype=self.config.dtype,
             name=f"level_{level}",
         )
@@ -129,7 +130,11 @@ class BPLF(keras.Model):
     # The distribution
 
     def bijector(
-        self, condition: tf.Tensor | None, network_dtype: str | None = None, unroll: bool = False
+        self,
+        condition: tf.Tensor | None,
+        network_dtype: str | None = None,
+        unroll: bool = False,
+        dropout_keys: list[tf.Tensor] | None = None,
     ) -> tfp.bijectors.Bijector:
         """Latent `[..., D]` (forward) to images `[..., H, W, C]` in `[-0.5, 0.5)`.
 
@@ -137,13 +142,20 @@ class BPLF(keras.Model):
           condition: `[..., E]`, or None for an unconditional model.
           network_dtype: arithmetic of the networks; by default `evaluation_network_dtype`.
           unroll: see `FlowStack`.
+          dropout_keys: as from `dropout_keys`; by default nothing is dropped.
         """
         dtype = self.arithmetic(network_dtype or self.config.evaluation_network_dtype)
         levels = []
         for level, steps in enumerate(self.steps):
             parts: list[tfp.bijectors.Bijector] = [
                 Squeeze(),
-                steps.bijector(condition, dtype, unroll, self.config.memory == "constant"),
+                steps.bijector(
+                    condition,
+                    dtype,
+                    unroll,
+                    self.config.memory == "constant",
+                    dropout_keys,
+                ),
             ]
             if level < len(self.split_priors):
                 parts.append(self.split_priors[level].bijector(condition, dtype))
@@ -174,10 +186,11 @@ class BPLF(keras.Model):
         condition: tf.Tensor | None,
         temperature: Any = 1.0,
         network_dtype: str | None = None,
+        dropout_keys: list[tf.Tensor] | None = None,
     ) -> tfp.distributions.TransformedDistribution:
         return tfp.distributions.TransformedDistribution(
             self.prior.distribution(condition, temperature),
-            self.bijector(condition, network_dtype),
+            self.bijector(condition, network_dtype, dropout_keys=dropout_keys),
         )
 
     def level(self, level: int, label: Label = None) -> FlowStack:
@@ -305,12 +318,11 @@ class BPLF(keras.Model):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step on (images, labels); raises before any weight changes if it is not finite."""
         images, labels, weights = replicas.filled_up(*unpack(data))
-        x = self.training_input(images, self.optimizer.iterations.value)
+        step = self.optimizer.iterations.value
+        x = self.training_input(images, step)
         condition = self._graph_condition(labels)
         with tf.GradientTape() as tape:
-            log_prob = self._distribution(
-                condition, network_dtype=self.config.network_dtype
-            ).log_prob(x)
+            log_prob = self.training_log_prob(x, condition, step)
             bits = bits_per_dim(log_prob, self.config.dimensions)
             total, count = _sum_and_count(bits, weights)
         gradients = [
@@ -338,9 +350,36 @@ class BPLF(keras.Model):
           step: number of the training step, from 0, on which the noise depends.
         """
         images = svd.training_images(images, self.config, step)
-        position = replicas.positions(tf.shape(images)[0])
-        keys = [tf.constant(self.config.seed), tf.cast(step, tf.int32), position]
-        return self._dequantise(images, keys)
+        return self._dequantise(images, self._training_keys(images, step))
+
+    def training_log_prob(
+        self, x: tf.Tensor, condition: tf.Tensor | None, step: tf.Tensor | int
+    ) -> tf.Tensor:
+        """Log-likelihood in nats, `[B]`, as a training step computes it: with dropout.
+
+        Args:
+          x: as from `training_input`.
+          condition: `[B, E]`, or None for an unconditional model.
+          step: number of the training step, from 0, on which it depends what is dropped.
+        """
+        return self._distribution(
+            condition,
+            network_dtype=self.config.network_dtype,
+            dropout_keys=self.dropout_keys(x, step),
+        ).log_prob(x)
+
+    def dropout_keys(self, x: tf.Tensor, step: tf.Tensor | int) -> list[tf.Tensor] | None:
+        """What dropout in a training step depends on: int32, `[B]` or `[]`; None without dropout.
+
+        Args:
+          x: `[B, ...]`: in a replica context the replica's part of the batch.
+          step: number of the training step, from 0.
+        """
+        return self._training_keys(x, step) if self.config.dropout else None
+
+    def _training_keys(self, batch: tf.Tensor, step: tf.Tensor | int) -> list[tf.Tensor]:
+        position = replicas.positions(tf.shape(batch)[0])
+        return [tf.constant(self.config.seed), tf.cast(step, tf.int32), position]
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Bits per dimension of untouched images, and of truncated ones where SVD is in use."""

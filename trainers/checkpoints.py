@@ -12,10 +12,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from trainers.files import WriteError, reason, system_reason
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +29,7 @@ _PREFIX = "step_"
 
 
 class CheckpointError(Exception):
-    """A checkpoint could not be written, or none that is there can be used."""
+    """No checkpoint that is there can be used."""
 
 
 @dataclasses.dataclass
@@ -56,7 +59,12 @@ class Checkpoints:
     """
 
     def __init__(
-        self, folder: Path, identity: dict[str, Any], keep: int = 3, chief: bool = True
+        self,
+        folder: Path,
+        identity: dict[str, Any],
+        keep: int = 3,
+        chief: bool = True,
+        defaults: dict[str, Any] | None = None,
     ) -> None:
         """Names the folder; touches nothing.
 
@@ -66,19 +74,26 @@ class Checkpoints:
           keep: generations kept; the best one is kept besides.
           chief: whether this process writes. Of several that train together, all call `save`:
             TensorFlow may have to ask each of them for its part of a tensor.
+          defaults: what a checkpoint means that does not know one of the names in `identity`: it
+            is older than that option.
         """
         self.folder = folder
-        self._identity = json.loads(json.dumps(identity))  # as it will be read back
+        self._identity = _as_read_back(identity)
+        self._defaults = _as_read_back(defaults or {})
         self._keep = keep
         self._chief = chief
 
     def steps(self) -> list[int]:
         """Steps of the finished checkpoints, the oldest first."""
         names = [path.name for path in self.folder.glob(f"{_PREFIX}*") if path.is_dir()]
-        return sorted(int(name.removeprefix(_PREFIX)) for name in names)
+        numbers = [name.removeprefix(_PREFIX) for name in names]
+        # A user's copy, such as "step_000000100.bak", is none of them.
+        return sorted(int(number) for number in numbers if re.fullmatch("[0-9]{9,}", number))
 
     def save(self, model: keras.Model, progress: Progress, figure: float | None = None) -> None:
         """Writes a checkpoint and removes those that are no longer needed.
+
+        Those of later steps go as well: the run went back from them.
 
         Args:
           model: compiled, with its optimizer built.
@@ -86,15 +101,26 @@ class Checkpoints:
           figure: validation figure of exactly these weights, the smaller the better.
 
         Raises:
-          CheckpointError: it could not be written; the earlier ones are as they were.
+          WriteError: it could not be written; the earlier ones are as they were.
         """
-        import tensorflow as tf
-
-        if not self._chief:
-            with tempfile.TemporaryDirectory() as folder:
-                tf.train.Checkpoint(**_tensors(model)).write(str(Path(folder) / _TENSORS))
-            return
         place = self._place(progress.step)
+        try:
+            if self._chief:
+                self._write(place, model, progress, figure)
+            else:
+                with tempfile.TemporaryDirectory() as folder:
+                    _write_tensors(model, Path(folder))
+        except OSError as error:
+            kept = f"; the last one that is whole is {self._last()}" if self.steps() else ""
+            raise WriteError(
+                f"could not write the checkpoint {place}: {reason(error)}{kept}"
+            ) from error
+        if self._chief:
+            self._remove_needless(progress.step)
+
+    def _write(
+        self, place: Path, model: keras.Model, progress: Progress, figure: float | None
+    ) -> None:
         aside = self.folder / f".{place.name}.{os.getpid()}.partial"
         state = {
             **dataclasses.asdict(progress),
@@ -105,20 +131,14 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
-            tf.train.Checkpoint(**_tensors(model)).write(str(aside / _TENSORS))
+            _write_tensors(model, aside)
             (aside / _STATE).write_text(json.dumps(state, indent=1))
             _flush_to_disk(aside)
             if place.exists():  # a run that was taken back to an earlier step passes here again
                 shutil.rmtree(place)
             aside.rename(place)
-        except (OSError, tf.errors.OpError) as error:
-            kept = f"; the last one that is whole is {self._last()}" if self.steps() else ""
-            raise CheckpointError(
-                f"could not write the checkpoint {place}: {_message(error)}{kept}"
-            ) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        self._remove_old()
 
     def restore(self, model: keras.Model) -> tuple[Progress, list[str]]:
         """Puts the newest usable checkpoint into the model and its optimizer.
@@ -142,19 +162,24 @@ class Checkpoints:
             try:
                 state = json.loads((place / _STATE).read_text())
                 self._check_identity(place, state["identity"])
+                names = [field.name for field in dataclasses.fields(Progress)]
+                progress = Progress(**{name: state[name] for name in names})
                 _load_tensors(model, place / _TENSORS)
             except CheckpointError:
                 raise
             except Exception as error:  # whatever damage does to JSON and tensors
-                complaints.append(f"{place} is damaged ({_message(error)})")
+                complaints.append(f"{place} is damaged ({_said(error)})")
                 continue
-            names = [field.name for field in dataclasses.fields(Progress)]
-            return Progress(**{name: state[name] for name in names}), complaints
+            return progress, complaints
         if complaints:
-            raise CheckpointError("no checkpoint can be read: " + "; ".join(complaints))
+            raise CheckpointError(
+                f"no checkpoint can be read: {'; '.join(complaints)}. Begin anew with --overwrite "
+                "or in another --run_dir"
+            )
         return Progress(), []
 
     def _check_identity(self, place: Path, found: dict[str, Any]) -> None:
+        found = {**{name: self._defaults.get(name) for name in self._identity}, **found}
         names = [*self._identity, *(name for name in found if name not in self._identity)]
         differences = [
             f"{name} is {json.dumps(self._identity.get(name))}, there {json.dumps(found.get(name))}"
@@ -167,14 +192,14 @@ class Checkpoints:
                 "of that run, or another --run_dir"
             )
 
-    def _remove_old(self) -> None:
-        steps = self.steps()
+    def _remove_needless(self, last: int) -> None:
+        steps = [step for step in self.steps() if step <= last]
         keep = set(steps[-self._keep :])
         figures = {step: self._figure(step) for step in steps}
         scored = {step: figure for step, figure in figures.items() if figure is not None}
         if scored:
             keep.add(min(scored, key=scored.__getitem__))
-        for step in steps:
+        for step in self.steps():
             if step not in keep:
                 shutil.rmtree(self._place(step), ignore_errors=True)
 
@@ -198,6 +223,18 @@ def _tensors(model: keras.Model) -> dict[str, Any]:
     return {f"variable_{i:04d}": variable.value for i, variable in enumerate(variables)}
 
 
+def _write_tensors(model: keras.Model, folder: Path) -> None:
+    """Raises `OSError` where they cannot be written."""
+    import tensorflow as tf
+
+    try:
+        tf.train.Checkpoint(**_tensors(model)).write(str(folder / _TENSORS))
+    except tf.errors.OpError as error:
+        if system_reason(error) is None:  # such as another process that is gone
+            raise
+        raise OSError(reason(error)) from error
+
+
 def _load_tensors(model: keras.Model, prefix: Path) -> None:
     import tensorflow as tf
 
@@ -219,5 +256,10 @@ def _flush_to_disk(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _message(error: Exception) -> str:
-    return str(getattr(error, "message", None) or error).splitlines()[0]
+def _said(error: Exception) -> str:
+    # Of a KeyError the text is the key alone.
+    return f"no {error} in it" if isinstance(error, KeyError) else reason(error)
+
+
+def _as_read_back(values: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(values))

@@ -4,12 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+
+class WriteError(OSError):
+    """A file could not be written; what stood in its place is as it was."""
+
+
+_SYSTEMS_WORDS = {os.strerror(number) for number in errno.errorcode}
+
+
+def system_reason(error: Exception) -> str | None:
+    """The operating system's words for what went wrong, or None if it was something else.
+
+    Args:
+      error: an `OSError`, or one of TensorFlow's, whose class says nothing of it: to write beyond
+        the end of a disk is "resource exhausted" or "out of range", as is much else.
+    """
+    if isinstance(error, OSError):
+        return error.strerror
+    words = _first_line(error).rpartition("; ")[2]
+    return words if words in _SYSTEMS_WORDS else None
+
+
+def reason(error: Exception) -> str:
+    """One line that says what went wrong."""
+    return system_reason(error) or _first_line(error)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(getattr(error, "message", None) or error).splitlines() or [type(error).__name__]
+    # TensorFlow says which operation of the graph it was.
+    return re.sub(r"^\{\{.*?\}\} | \[Op:\w+\].*$", "", lines[0])
 
 
 @contextlib.contextmanager
@@ -17,13 +50,19 @@ def written_aside(path: Path) -> Iterator[Path]:
     """Yields a path in the same folder, with the same suffix, that becomes `path` at the end.
 
     If the block raises, what it wrote is removed and `path` is as it was.
+
+    Raises:
+      WriteError: for an `OSError` of the block, or where the result cannot take its place.
     """
     aside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         yield aside
         aside.replace(path)  # atomic within one file system
+    except OSError as error:
+        raise WriteError(f"could not write {path}: {reason(error)}") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # which would hide the reason
+            aside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainers import environment, flags
-from trainers.checkpoints import CheckpointError
+from trainers.checkpoints import CheckpointError, Checkpoints
+from trainers.files import WriteError
 from trainers.quiet import import_tensorflow
 from trainers.run_directory import RunDirectory
 from trainers.schedule import Schedule
@@ -28,8 +29,6 @@ NONFINITE = 3
 """Exit code of a run that a non-finite loss stopped."""
 LOST = 4
 """Exit code of a process whose fellows are gone."""
-INTERRUPTED = 130
-"""Exit code of a run that Ctrl-C stopped, as shells have it."""
 
 
 def main(settings: FitSettings) -> int:
@@ -45,7 +44,7 @@ def main(settings: FitSettings) -> int:
     try:
         result = train(run)
     except NonFiniteError as error:
-        print(f"\nerror: {error}\n{_kept_model(run)}", file=sys.stderr)
+        print(f"\nerror: {error}\n{_kept(run)}", file=sys.stderr)
         return NONFINITE
     except Interrupted as stopped:
         print(f"\n{stopped}: saved. Go on with\n  {_resume_command()}", file=sys.stderr)
@@ -58,8 +57,15 @@ def main(settings: FitSettings) -> int:
         )
         return LOST
     except KeyboardInterrupt:  # a second Ctrl-C, or one outside of training
-        print(f"\ninterrupted\n{_kept_model(run)}", file=sys.stderr)
-        return INTERRUPTED
+        print(f"\ninterrupted\n{_kept(run)}. Go on with\n  {_resume_command()}", file=sys.stderr)
+        return flags.INTERRUPTED
+    except WriteError as error:
+        print(
+            f"\nerror: {error}\n{_kept(run)}. When the reason is put right, go on with"
+            f"\n  {_resume_command()}",
+            file=sys.stderr,
+        )
+        return flags.USER_ERROR
     except CheckpointError as error:
         raise flags.UserError(str(error)) from error
     if result:
@@ -142,10 +148,12 @@ def _resume_command() -> str:
     return shlex.join(["python", "-m", "trainers.fit", *arguments])
 
 
-def _kept_model(run: Run) -> str:
+def _kept(run: Run) -> str:
+    steps = Checkpoints(run.directory.checkpoints, {}).steps()
+    checkpoint = f"the last checkpoint is of step {steps[-1]}" if steps else "no checkpoint yet"
     if run.directory.model.exists():
-        return f"{run.directory.model} holds the model of the last finished epoch"
-    return "no epoch was finished, so there is no model"
+        return f"{run.directory.model} holds the model of the last finished epoch; {checkpoint}"
+    return f"no epoch was finished, so there is no model; {checkpoint}"
 
 
 def _print_start(run: Run) -> None:

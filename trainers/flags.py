@@ -14,13 +14,17 @@ from typing import Any, TypeVar
 
 from absl import app, flags
 
+from trainers.files import WriteError
+
 # `--help` lists the flags that the main module defines: count those defined here as its own.
 flags.disclaim_key_flags()
 
 Settings = TypeVar("Settings")
 
 USER_ERROR = 2
-"""Exit code for anything the user can put right: flags, data, paths."""
+"""Exit code for anything the user can put right: flags, data, paths, a full disk."""
+INTERRUPTED = 130
+"""Exit code of a program that Ctrl-C stopped, as shells have it."""
 
 _DEFINE = {
     bool: flags.DEFINE_boolean,
@@ -55,7 +59,8 @@ def read(settings: type[Settings]) -> Settings:
 def run(settings: type[Settings], main: Callable[[Settings], int]) -> None:
     """Parses the command line into `settings`, calls `main` and exits with its code.
 
-    `UserError` from `main`, and flags that cannot be parsed, exit with code 2 and one line.
+    `UserError` and `WriteError` from `main`, and flags that cannot be parsed, exit with code 2 and
+    one line; Ctrl-C exits with code 130.
     """
     define(settings)
     app.run(lambda _: sys.exit(_guarded(settings, main)), flags_parser=_parse)
@@ -64,9 +69,12 @@ def run(settings: type[Settings], main: Callable[[Settings], int]) -> None:
 def _guarded(settings: type[Settings], main: Callable[[Settings], int]) -> int:
     try:
         return main(read(settings))
-    except UserError as error:
+    except (UserError, WriteError) as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parse(arguments: list[str]) -> list[str]:

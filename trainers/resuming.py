@@ -34,6 +34,9 @@ class StopSignal:
     """Remembers the first SIGTERM or Ctrl-C; a second one takes its ordinary course.
 
     Use it in a `with` statement, in the main thread; elsewhere it listens to nothing.
+
+    Attributes:
+      received: number of the first signal, or None.
     """
 
     _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -41,6 +44,19 @@ class StopSignal:
     def __init__(self) -> None:
         self.received: int | None = None
         self._before: dict[int, Any] = {}
+        self._step: int | None = None
+
+    def raise_from_now_on(self, step: int) -> None:
+        """Raises `Interrupted` for a signal that came, and at once for one that comes later.
+
+        For what follows after the last checkpoint, at `step`, where nothing is left to be saved.
+        """
+        self._step = step
+        self._raise_if_received()
+
+    def _raise_if_received(self) -> None:
+        if self._step is not None and self.received is not None:
+            raise Interrupted(self.received, self._step)
 
     def __enter__(self) -> StopSignal:
         try:
@@ -57,6 +73,7 @@ class StopSignal:
         del frame
         self.received = number
         self._restore()
+        self._raise_if_received()
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -7,6 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
+from trainers.files import WriteError, reason
+
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
@@ -69,17 +71,28 @@ class RunDirectory:
         existing = self.path.absolute()
         while not existing.exists():
             existing = existing.parent
-        if not existing.is_dir():
-            raise NotADirectoryError(f"--run_dir={self.path}: {existing} is not a directory")
-        if not os.access(existing, os.W_OK | os.X_OK):
-            raise PermissionError(f"--run_dir={self.path}: {existing} cannot be written to")
+        inner = (self.checkpoints, self.samples, self.tensorboard)
+        for folder in (existing, *(path for path in inner if path.exists())):
+            if not folder.is_dir():
+                raise NotADirectoryError(f"--run_dir={self.path}: {folder} is not a directory")
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(f"--run_dir={self.path}: {folder} cannot be written to")
 
     def create(self, resume: bool = False) -> None:
         """Makes the directory. Removes the files of an earlier run, and only those.
 
         Args:
           resume: leave them where they are.
+
+        Raises:
+          WriteError: it cannot be written to after all.
         """
+        try:
+            self._create(resume)
+        except OSError as error:
+            raise WriteError(f"could not write {self.path}: {reason(error)}") from error
+
+    def _create(self, resume: bool) -> None:
         if not resume:
             for file in self._files():
                 if file.is_file():

@@ -96,6 +96,12 @@ class FitSettings:
     condition_maps: int | None = setting(
         None, "Maps over the image by which the label enters each g."
     )
+    dropout: float | None = setting(
+        None,
+        "Probability in [0, 1) with which a training step drops a channel of an image in the "
+        "hidden layer of g before the last convolution; 0, the default, drops none. Validation "
+        "and samples have no dropout.",
+    )
     log_scale_bound: float | None = setting(None, "c of log s = a + c * tanh(raw / c).")
     heavy_tails: bool | None = setting(
         None, "Learned tails, heavier than a Gaussian's, of what leaves a level."
@@ -226,9 +232,9 @@ class FitSettings:
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must not be negative, got {value}")
-        for name in ("beta_1", "beta_2", "ema_momentum"):
+        for name in ("beta_1", "beta_2", "ema_momentum", "dropout"):
             value = getattr(self, name)
-            if not 0 <= value < 1:
+            if value is not None and not 0 <= value < 1:
                 raise ValueError(f"--{name} must lie in [0, 1), got {value}")
         if self.channels not in (None, 1, 3):
             raise ValueError(f"--channels must be 1 or 3, got {self.channels}")

@@ -23,7 +23,7 @@ from trainers.agreement import Agreement
 from trainers.averaging import AverageInValidation, make_optimizer
 from trainers.callbacks import NonFiniteError, ScheduledRun, Stopwatch
 from trainers.checkpoints import CheckpointError, Checkpoints, Progress
-from trainers.files import write_json
+from trainers.files import WriteError, system_reason, write_json
 from trainers.measure import measure, spread
 from trainers.resuming import CheckpointWriter, RunningMeans, StopSignal
 from trainers.run_directory import RunDirectory
@@ -74,7 +74,8 @@ def train(run: Run) -> dict[str, Any] | None:
       NonFiniteError: a loss or figure was not finite; says the step and where it arose.
       Interrupted: a signal asked the run to stop.
       LostProcessError: another process of the run is gone.
-      CheckpointError: a checkpoint could not be written or read.
+      CheckpointError: no checkpoint could be read, or the last one is of another configuration.
+      WriteError: a file of the run directory could not be written.
     """
     settings, team = run.settings, run.team
     with team.strategy.scope():
@@ -86,6 +87,7 @@ def train(run: Run) -> dict[str, Any] | None:
         {**settings.identity(), **run.config.to_dict(), "images": len(run.train)},
         settings.keep_checkpoints,
         team.chief,
+        defaults={**FitSettings().identity(), **ModelConfig().to_dict()},
     )
     progress = _restored(run, checkpoints, model) if settings.resume else Progress()
     # The directory comes into being when nothing is left that a user could have got wrong.
@@ -103,6 +105,8 @@ def train(run: Run) -> dict[str, Any] | None:
                 break
             except NonFiniteError as error:
                 progress = _rolled_back(run, model, checkpoints, error)
+        if team.chief:
+            stop.raise_from_now_on(int(model.optimizer.iterations.numpy()))
         result = _finish(run, model, minutes) if team.chief else None
         # TensorFlow takes a process that leaves before the others for one that crashed.
         team.sum([0.0])
@@ -115,6 +119,7 @@ def _fit(
     """Trains from where the run is to its end; returns the minutes of training."""
     schedule = dataclasses.replace(run.schedule, peak=run.schedule.peak * progress.rate)
     scheduled = ScheduledRun(schedule, agreement.minutes)
+    scheduled.last_step_minutes = progress.minutes  # of a run that was at its end already
     validation = spread(run.validation, run.settings.epoch_validation_limit)
     every = [
         agreement,
@@ -138,6 +143,11 @@ def _fit(
             if "non-finite loss" not in str(error):
                 raise
             raise NonFiniteError(_explain_nonfinite(run, model, scheduled.step)) from error
+        except tf.errors.OpError as error:
+            folder, why = run.directory.tensorboard, system_reason(error)
+            if why is None or str(folder) not in str(error):
+                raise
+            raise WriteError(f"could not write {folder}: {why}") from error
     return scheduled.last_step_minutes
 
 
@@ -147,7 +157,9 @@ def _rolled_back(
     """Goes back to the last checkpoint with a lower learning rate, or raises the error."""
     if run.settings.on_nonfinite != "rollback":
         raise error
-    progress, _ = checkpoints.restore(model)
+    progress, complaints = checkpoints.restore(model)
+    if run.team.chief:
+        _warn_of_damage(complaints)
     if not progress.step:
         raise NonFiniteError(f"{error}; there is no checkpoint to go back to") from error
     if progress.rollbacks == _MOST_ROLLBACKS:
@@ -210,13 +222,17 @@ def _restored(run: Run, checkpoints: Checkpoints, model: BPLF) -> Progress:
     _check_same_step(run.team, progress.step, checkpoints.folder)
     if not run.team.chief:
         return progress
-    for complaint in complaints:
-        print(f"warning: {complaint}: going back to the checkpoint before it", file=sys.stderr)
+    _warn_of_damage(complaints)
     if progress.step:
         print(f"Going on after step {progress.step}, {progress.minutes:.1f} minutes", flush=True)
     else:
         print(f"No checkpoint in {checkpoints.folder}: beginning at step 0", flush=True)
     return progress
+
+
+def _warn_of_damage(complaints: list[str]) -> None:
+    for complaint in complaints:
+        print(f"warning: {complaint}: going back to the checkpoint before it", file=sys.stderr)
 
 
 def _check_same_step(team: Team, step: int, folder: Path) -> None:
@@ -332,5 +348,5 @@ def _explain_nonfinite(run: Run, model: BPLF, step: int) -> str:
     )
     images, labels = next(dataset.as_numpy_iterator())
     where = model.explain_nonfinite(images, labels if settings.conditional else None, step)
-    place = where or "nowhere in the forward pass, so in a gradient"
-    return f"non-finite loss at step {step}; it arises at: {place}"
+    place = where or "nowhere: computed again, all is finite"
+    return f"non-finite loss or gradient at step {step}; it arises at: {place}"

@@ -1,5 +1,6 @@
 """The K steps of one level: their weights, their data-dependent start, their bijector."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -42,6 +43,7 @@ class FlowSteps(keras.layers.Layer):
         log_scale_bound: float,
         kernel_form: str,
         seed: int,
+        dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -63,6 +65,7 @@ class FlowSteps(keras.layers.Layer):
             condition_size,
             (height, self.map_width, condition_maps),
             seed,
+            dropout,
             dtype=dtype,
             name="g1",
         )
@@ -86,6 +89,7 @@ class FlowSteps(keras.layers.Layer):
         network_dtype: tf.DType,
         unroll: bool = False,
         constant_memory: bool = False,
+        dropout_keys: Sequence[tf.Tensor] | None = None,
     ) -> FlowStack:
         """The K steps as one bijector.
 
@@ -94,11 +98,17 @@ class FlowSteps(keras.layers.Layer):
           network_dtype: of the arithmetic of g1.
           unroll: see `FlowStack`.
           constant_memory: see `FlowStack`.
+          dropout_keys: see `ConvNetwork.stacked`.
         """
-        stacked = self.stacked(condition, network_dtype)
+        stacked = self.stacked(condition, network_dtype, dropout_keys)
         return FlowStack(self.step, stacked, unroll=unroll, constant_memory=constant_memory)
 
-    def stacked(self, condition: tf.Tensor | None, network_dtype: tf.DType) -> Slices:
+    def stacked(
+        self,
+        condition: tf.Tensor | None,
+        network_dtype: tf.DType,
+        dropout_keys: Sequence[tf.Tensor] | None = None,
+    ) -> Slices:
         """The parameters of the K steps, each tensor `[K, ...]`."""
         log_scale_1 = tf.convert_to_tensor(self.log_scale_1.value)
         shift_1 = tf.convert_to_tensor(self.shift_1.value)
@@ -117,7 +127,7 @@ class FlowSteps(keras.layers.Layer):
             "shift_1": self._along_rows(shift_1),
             "log_scale_2": self._along_rows(expand_like(self.log_scale_2.value, 0)),
             "shift_2": self._along_rows(expand_like(self.shift_2.value, 0)),
-            "g1": self.network.stacked(condition, network_dtype),
+            "g1": self.network.stacked(condition, network_dtype, dropout_keys),
         }
 
     def _along_rows(self, constants: tf.Tensor) -> tf.Tensor:

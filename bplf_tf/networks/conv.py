@@ -1,12 +1,14 @@
 """The convolutional networks g of the paper: 3x3,3x3,3x3 and 3x3,1x1,3x3."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
+from bplf_tf import random
 from bplf_tf.networks.convolution import add_bias, convolve
 
 Slices = dict[str, tf.Tensor]
@@ -32,6 +34,10 @@ class ConvNetwork(keras.layers.Layer):
     with a kernel that starts at zero and no bias: whoever uses the network adds what suits it.
     Gains are folded into the kernels.
 
+    In training, `dropout` drops channels of the last hidden layer, each with all of its positions:
+    neighbouring positions say much the same, so that single ones would not be missed (Tompson et
+    al. 2015, SpatialDropout).
+
     Source: the coupling network of Glow (Kingma and Dhariwal 2018) with the paper's kernel sizes.
     """
 
@@ -45,6 +51,7 @@ class ConvNetwork(keras.layers.Layer):
         condition_size: int,
         map_shape: tuple[int, int, int],
         seed: int,
+        dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         """Creates the weights.
@@ -58,10 +65,15 @@ class ConvNetwork(keras.layers.Layer):
           condition_size: size E of the condition, 0 for none.
           map_shape: (H, W, P): size of the input, and number of maps by which the condition enters.
           seed: of the weights' start.
+          dropout: probability in [0, 1) with which a channel of the last hidden layer is dropped
+            where keys are given to draw it from.
           **kwargs: of `keras.layers.Layer`, such as `dtype` and `name`.
         """
         super().__init__(**kwargs)
         self.depth = depth
+        self.width = width
+        self.dropout = dropout
+        self._seed = seed
         self.condition_size = condition_size
         self.hidden_layers = len(kernel_sizes) - 1
         maps = map_shape[-1] if condition_size else 0
@@ -87,16 +99,24 @@ class ConvNetwork(keras.layers.Layer):
     def _add(self, name: str, shape: tuple[int, ...], initializer: Any = "zeros") -> None:
         setattr(self, name, self.add_weight(shape=shape, initializer=initializer, name=name))
 
-    def stacked(self, condition: tf.Tensor | None, dtype: tf.DType) -> Slices:
+    def stacked(
+        self,
+        condition: tf.Tensor | None,
+        dtype: tf.DType,
+        dropout_keys: Sequence[tf.Tensor] | None = None,
+    ) -> Slices:
         """What the K networks need, each tensor `[K, ...]`, gains folded in.
 
         Args:
           condition: `[..., E]`, or None for an unconditional network.
           dtype: of the convolutions' arithmetic.
+          dropout_keys: int32 tensors, `[B]` or `[]`, on which it depends what is dropped of the
+            b-th image; None drops nothing.
 
         Returns:
           `kernel_i [K, h, w, c_in, c_out]` and, but for the last layer, `bias_i [K, c_out]`;
-          where there is a condition, `maps [K, ..., H, W, P]`.
+          where there is a condition, `maps [K, ..., H, W, P]`; where there are keys,
+          `kept [K, B, 1, 1, width]`, bool.
         """
         slices = {}
         for i in range(self.hidden_layers + 1):
@@ -109,7 +129,17 @@ class ConvNetwork(keras.layers.Layer):
             slices[f"bias_{i}"] = tf.cast(self._value(f"bias_{i}"), dtype)
         if condition is not None:
             slices["maps"] = tf.cast(per_step(condition, self._value("condition_maps")), dtype)
+        if dropout_keys is not None:
+            slices["kept"] = self._kept(dropout_keys)
         return slices
+
+    def _kept(self, keys: Sequence[tf.Tensor]) -> tf.Tensor:
+        # As slices, like weights: whoever computes a step again, such as the backward pass in
+        # constant memory, drops the same. Levels differ by their seeds.
+        keys = [*keys, tf.constant(self._seed, tf.int64)]
+        kept = random.uniform(keys, self.depth * self.width) >= self.dropout
+        kept = tf.reshape(kept, [-1, self.depth, 1, 1, self.width])
+        return tf.transpose(kept, [1, 0, 2, 3, 4])
 
     def _value(self, name: str) -> tf.Tensor:
         return tf.convert_to_tensor(getattr(self, name).value)
@@ -121,6 +151,8 @@ class ConvNetwork(keras.layers.Layer):
             hidden = tf.nn.relu(
                 add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
             )
+        if "kept" in slices:
+            hidden *= tf.cast(slices["kept"], hidden.dtype) * (1 / (1 - self.dropout))
         return tf.cast(convolve(hidden, slices[f"kernel_{self.hidden_layers}"]), x.dtype)
 
     def normalised(self, slices: Slices, x: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -15,7 +15,7 @@ def test_presets_survive_json(name: str, size: str) -> None:
 
 
 def test_depth_and_width_may_differ_by_level() -> None:
-    config = ModelConfig(depth=(2, 4, 6), width=16)
+    config = ModelConfig(depth=(2, 4, 6), width=16, dropout=0.1)
     assert config.depths == (2, 4, 6)
     assert config.widths == (16, 16, 16)
     assert ModelConfig.from_json(config.to_json()) == config
@@ -44,6 +44,10 @@ def test_paper_size_is_that_of_the_sources() -> None:
         ({"svd_protocol": "none"}, "svd_protocol must be one of paper, anneal, bijector"),
         ({"svd_rank": 49}, r"svd_rank must lie in 1\.\.48"),
         ({"svd_slope": 1.0}, "strictly between 0 and 1"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
+        ({"dropout": -0.1}, r"dropout must lie in \[0, 1\), got -0.1"),
+        ({"dropout": float("nan")}, r"dropout must lie in \[0, 1\), got nan"),
+        ({"dropout": "0.2"}, r"dropout must lie in \[0, 1\), got '0.2'"),
         ({"log_scale_bound": 0.0}, "log_scale_bound must be positive"),
     ],
 )

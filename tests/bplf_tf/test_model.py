@@ -305,6 +305,55 @@ def test_an_infinite_activation_is_located_beside_the_largest_ones() -> None:
     assert "after level 1, step 0, affine layer" in said
 
 
+def _with_gradient_times(factor: float) -> Any:
+    @tf.custom_gradient
+    def function(x: tf.Tensor) -> Any:
+        return tf.identity(x), lambda upstream: factor * upstream
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("factor", "levels", "expected"),
+    [
+        # What comes out of the last network's backward pass is not finite: the next weights are
+        # those of the convolution before it.
+        (np.nan, 2, "level 1, step 1, 1x1 convolution, gradient of invert_1x1_conv/"),
+        (1e30, 1, "the norm of all gradients; largest gradients: "),
+    ],
+)
+@pytest.mark.parametrize("memory", ["ordinary", "constant"])
+def test_a_non_finite_gradient_stops_and_is_located(
+    monkeypatch: pytest.MonkeyPatch, factor: float, levels: int, expected: str, memory: str
+) -> None:
+    model = randomise(_model(memory=memory, levels=levels, depth=2 if levels == 2 else 1))
+    images, labels = _images(model, 8), _labels(8)
+    monkeypatch.setattr("bplf_tf.networks.conv.bounded", _with_gradient_times(factor))
+    model.compile(keras.optimizers.SGD(0.1))
+    model.initialize(images, labels)
+    before = model.get_weights()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="non-finite loss or gradient"):
+        model.fit(images, labels, batch_size=8, verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    said = model.explain_nonfinite(images, labels)
+    assert said is not None
+    assert said.startswith(expected)
+    assert "; largest activations: " in said
+    assert "after level 0, step 0, " in said
+
+
+def test_a_log_likelihood_beyond_float32_is_located() -> None:
+    model = _model(heavy_tails=False)
+    images, labels = _images(model, 8), _labels(8)
+    model.initialize(images, labels)
+    model.steps[1].shift_2.assign(np.full(model.steps[1].shift_2.shape, 1e25))
+    said = model.explain_nonfinite(images, labels)
+    assert said is not None
+    assert said.startswith("the log-likelihood; largest activations: ")
+    assert "e+25 after level 1, step 1, affine layer" in said
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

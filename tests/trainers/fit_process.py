@@ -13,7 +13,7 @@ from tests.checkout import ROOT
 FLAGS = [
     "--dataset=drawn_faces", "--image_size=16", "--limit=33", "--validation_limit=14",
     "--preset=bplf_3x3_1x1", "--size=tiny", "--levels=1", "--depth=2", "--width=4", "--flip",
-    "--batch_size=8", "--samples_per_label=1", "--deterministic",
+    "--batch_size=8", "--samples_per_label=1", "--dropout=0.2", "--deterministic",
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """`trainers.checkpoints`: whole or not at all, several generations, and a way past damage."""
 
+import json
 import shutil
 
 import keras
@@ -9,6 +10,7 @@ import pytest
 from bplf_tf import BPLF
 from trainers.averaging import Adam
 from trainers.checkpoints import CheckpointError, Checkpoints, Progress
+from trainers.files import WriteError
 
 IDENTITY = {"width": 4, "classes": ["a", "b"]}
 
@@ -59,13 +61,14 @@ def test_keeps_the_last_and_the_best(models, checkpoints):
     assert checkpoints.steps() == [2, 4, 5]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "state"])
-def test_goes_back_past_a_damaged_checkpoint(models, checkpoints, damage):
-    first, other = models
-    checkpoints.save(first, Progress(1))
-    checkpoints.save(first, Progress(2))
-    last = checkpoints.folder / "step_000000002"
-    data = next(last.glob("tensors.data-*"))
+DAMAGES = [
+    "truncated", "flipped", "missing", "no index", "half an index", "no state", "half a state",
+    "a state without a field", "a state that is no object", "empty",
+]  # fmt: skip
+
+
+def spoil(place, damage):
+    data = next(place.glob("tensors.data-*"))
     content = data.read_bytes()
     if damage == "truncated":
         data.write_bytes(content[: len(content) // 2])
@@ -74,8 +77,32 @@ def test_goes_back_past_a_damaged_checkpoint(models, checkpoints, damage):
         data.write_bytes(content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :])
     elif damage == "missing":
         data.unlink()
+    elif damage == "no index":
+        (place / "tensors.index").unlink()
+    elif damage == "half an index":
+        index = (place / "tensors.index").read_bytes()
+        (place / "tensors.index").write_bytes(index[: len(index) // 2])
+    elif damage == "no state":
+        (place / "state.json").unlink()
+    elif damage == "half a state":
+        (place / "state.json").write_text('{"step": 2, ')
+    elif damage == "a state without a field":
+        state = json.loads((place / "state.json").read_text())
+        del state["minutes"]
+        (place / "state.json").write_text(json.dumps(state))
+    elif damage == "a state that is no object":
+        (place / "state.json").write_text("[]")
     else:
-        (last / "state.json").write_text('{"step": 2, ')
+        for file in place.iterdir():
+            file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_goes_back_past_a_damaged_checkpoint(models, checkpoints, damage):
+    first, other = models
+    checkpoints.save(first, Progress(1))
+    checkpoints.save(first, Progress(2))
+    spoil(checkpoints.folder / "step_000000002", damage)
     progress, complaints = checkpoints.restore(other)
     assert progress.step == 1
     assert len(complaints) == 1
@@ -99,13 +126,47 @@ def test_refuses_another_configuration_and_shows_the_difference(models, checkpoi
         other.restore(models[0])
 
 
-def test_a_failed_write_leaves_the_earlier_one_and_no_rest(models, checkpoints, monkeypatch):
+def test_an_option_that_the_checkpoint_does_not_know_had_its_default(models, checkpoints):
+    checkpoints.save(models[0], Progress(1))
+    for dropout, fits in ((0.0, True), (0.2, False)):
+        identity = {**IDENTITY, "dropout": dropout}
+        later = Checkpoints(checkpoints.folder, identity, defaults={"dropout": 0.0, "width": 64})
+        if fits:
+            assert later.restore(models[0])[0].step == 1
+        else:
+            with pytest.raises(CheckpointError, match=r"dropout is 0\.2, there 0\.0\."):
+                later.restore(models[0])
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_what_is_written_after_going_back_is_kept(models, tmp_path, keep):
+    checkpoints = Checkpoints(tmp_path, IDENTITY, keep=keep)
+    for step in (1, 8, 9):
+        Checkpoints(tmp_path, IDENTITY, keep=9).save(models[0], Progress(step))
+    for step in (8, 9):
+        spoil(checkpoints._place(step), "truncated")
+    assert checkpoints.restore(models[0])[0].step == 1
+    checkpoints.save(models[0], Progress(4))
+    assert checkpoints.steps() == [1, 4][-keep:]
+
+
+def test_folders_of_other_names_are_left_alone(models, checkpoints):
+    checkpoints.save(models[0], Progress(1))
+    for name in ("step_000000001 (copy)", "step_best", "notes"):
+        (checkpoints.folder / name).mkdir()
+    assert checkpoints.steps() == [1]
+    assert checkpoints.restore(models[0])[0].step == 1
+
+
+@pytest.mark.parametrize("chief", [True, False])
+def test_a_failed_write_leaves_the_earlier_one_and_no_rest(models, checkpoints, chief, monkeypatch):
     checkpoints.save(models[0], Progress(1))
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("trainers.checkpoints._flush_to_disk", full)
-    with pytest.raises(CheckpointError, match=r"No space left.*step_000000001"):
-        checkpoints.save(models[0], Progress(2))
+    monkeypatch.setattr("tensorflow.train.Checkpoint.write", full)
+    failing = Checkpoints(checkpoints.folder, IDENTITY, chief=chief)
+    with pytest.raises(WriteError, match=r"step_000000002: No space left.*step_000000001"):
+        failing.save(models[0], Progress(2))
     assert [path.name for path in checkpoints.folder.iterdir()] == ["step_000000001"]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from trainers.files import write_json, write_text, written_aside
+from trainers.files import WriteError, write_json, write_text, written_aside
 
 
 def test_the_file_appears_whole(tmp_path):
@@ -29,6 +29,12 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_of_the_system_names_the_file_and_the_reason(tmp_path):
+    path = tmp_path / "nowhere" / "a.txt"
+    with pytest.raises(WriteError, match=r"could not write .*nowhere/a\.txt: No such file"):
+        write_text(path, "text")
 
 
 def test_json_round_trip_and_no_nan(tmp_path):

@@ -189,9 +189,9 @@ def test_a_non_finite_loss_stops_the_run_and_says_where(tmp_path, monkeypatch, c
     run_dir = tmp_path / "run"
     assert fit.main(settings(run_dir)) == fit.NONFINITE
     message = capsys.readouterr().err
-    assert "non-finite loss at step 5" in message
+    assert "non-finite loss or gradient at step 5" in message
     assert "level_0" in message
-    assert "holds the model of the last finished epoch" in message
+    assert "holds the model of the last finished epoch; the last checkpoint is of step 4" in message
     assert not (run_dir / "result.json").exists()
     model = load_model(run_dir / "model.keras")
     for got, want in zip(model.get_weights(), observer.averages[0], strict=True):
@@ -223,7 +223,7 @@ def test_rollback_goes_on_from_the_last_checkpoint_with_a_lower_rate(tmp_path, m
     changes = {"on_nonfinite": "rollback", "checkpoint_steps": 2, "epochs": None, "max_steps": 9}
     assert fit.main(settings(run_dir, **changes)) == 0
     message = capsys.readouterr().err
-    assert "non-finite loss at step 5" in message
+    assert "non-finite loss or gradient at step 5" in message
     assert "Going back to step 4 with 0.5 times the learning rate" in message
     assert json.loads((run_dir / "result.json").read_text())["steps"] == 9
     states = [json.loads(p.read_text()) for p in run_dir.glob("checkpoints/step_*/state.json")]
@@ -258,7 +258,10 @@ def test_the_batch_of_the_failing_step_is_found_again(tmp_path, monkeypatch):
             return "level 1, step 2, affine layer"
 
     message = training._explain_nonfinite(run, Stub(), 9)
-    assert message == "non-finite loss at step 9; it arises at: level 1, step 2, affine layer"
+    assert (
+        message
+        == "non-finite loss or gradient at step 9; it arises at: level 1, step 2, affine layer"
+    )
     batches = training_dataset(run.train, 8, seed=3, flip=True).as_numpy_iterator()
     images, labels = [next(batches) for _ in range(10)][9]
     np.testing.assert_array_equal(seen[0][0], images)

@@ -1,5 +1,6 @@
 import pytest
 
+from trainers.files import WriteError
 from trainers.run_directory import RunDirectory
 
 
@@ -43,7 +44,27 @@ def test_a_file_in_the_way(tmp_path):
             RunDirectory(path).check(overwrite=False)
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.access", lambda *_: False)
+@pytest.mark.parametrize("name", ["checkpoints", "samples", "tensorboard"])
+def test_a_file_in_the_place_of_a_folder(tmp_path, name):
+    (tmp_path / name).write_text("x")
+    with pytest.raises(NotADirectoryError, match=f"{name} is not a directory"):
+        RunDirectory(tmp_path).check(overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["run", "run/checkpoints", "run/samples"])
+def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setattr("os.access", lambda path, _: path != tmp_path / name)
+    with pytest.raises(PermissionError, match=f"{name} cannot be written to"):
+        RunDirectory(tmp_path / "run").check(overwrite=False, resume=True)
+
+
+def test_a_read_only_disk(read_only_disk):
     with pytest.raises(PermissionError, match="cannot be written to"):
-        RunDirectory(tmp_path / "a").check(overwrite=False)
+        RunDirectory(read_only_disk / "run").check(overwrite=False)
+
+
+def test_what_goes_wrong_after_the_check_is_said_too(tmp_path):
+    (tmp_path / "run").write_text("x")  # as if it had come after the check
+    with pytest.raises(WriteError, match=r"could not write .*run: "):
+        RunDirectory(tmp_path / "run").create()

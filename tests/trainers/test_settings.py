@@ -35,13 +35,14 @@ def test_given_values_win_over_the_preset():
         depth="3",
         width="5,6",
         network_dtype="mixed_bfloat16",
+        dropout=0.2,
         seed=7,
         conditional=False,
     )
     config = settings.model_config((48, 48, 1), ("a", "b"))
     assert (config.levels, config.depth, config.width) == (2, 3, (5, 6))
     assert config.network_dtype == "mixed_bfloat16"
-    assert config.seed == 7
+    assert (config.seed, config.dropout) == (7, 0.2)
     assert config.classes == ()
 
 
@@ -57,6 +58,7 @@ def test_given_values_win_over_the_preset():
         ({"learning_rate": 0.0}, "--learning_rate must be a positive number"),
         ({"clip_norm": -1.0}, "--clip_norm must not be negative"),
         ({"seed": -1}, "--seed must not be negative"),
+        ({"dropout": 1.0}, r"--dropout must lie in \[0, 1\), got 1.0"),
         ({"ema_momentum": 1.0}, r"--ema_momentum must lie in \[0, 1\)"),
         ({"channels": 2}, "--channels must be 1 or 3, got 2"),
         ({"optimizer": "lion"}, "--optimizer must be one of adam, adamax, sgd, got 'lion'"),
