@@ -8,7 +8,6 @@ from typing import Any
 
 from absl import app, flags
 
-from benchmarks import contenders
 from benchmarks.problem import Problem
 
 _LEVELS = flags.DEFINE_integer("levels", 3, "Levels of the flow, L.", lower_bound=1)
@@ -17,34 +16,6 @@ _IMAGE_SIZE = flags.DEFINE_integer(
 )
 _CHANNELS = flags.DEFINE_integer("channels", 1, "Channels of the images.", lower_bound=1)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Images per training step.", lower_bound=1)
-CONTENDERS = flags.DEFINE_list(
-    "contenders",
-    list(contenders.DEFAULT_CONTENDERS),
-    f"Who takes part, out of {', '.join(contenders.CONTENDERS)}.",
-)
-TORCH_PYTHON = flags.DEFINE_string(
-    "torch_python",
-    None,
-    "Python interpreter that can import torch and normflows, for their contenders; the default "
-    "is the current one. They are left out where it cannot.",
-)
-
-
-def _are_contenders(names: list[str]) -> bool:
-    try:
-        return bool(contenders.choose(names))
-    except ValueError as error:
-        raise flags.ValidationError(str(error)) from error
-
-
-flags.register_validator(CONTENDERS, _are_contenders)
-
-CPU_TIME = flags.DEFINE_bool(
-    "cpu_time",
-    False,
-    "Give every contender one thread and measure CPU time in place of the clock: figures of one "
-    "core, which hold on a busy machine too.",
-)
 _JSON_OUT = flags.DEFINE_string("json_out", None, "Also write everything measured to this file.")
 
 

@@ -20,9 +20,9 @@ from absl import app, flags
 if __package__ in (None, ""):  # run as a file: what lies beside it is imported from the root
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from benchmarks import alternating, common_flags, report
+from benchmarks import alternating, common_flags, participants, report
 from benchmarks.contenders import Contender
-from benchmarks.participants import Participants
+from benchmarks.participants import CHOSEN, CPU_TIME, Participants
 from benchmarks.problem import Problem
 from benchmarks.processes import ContenderProcess
 
@@ -45,6 +45,8 @@ BYTES_PER_PARAMETER = 4 * 4
 
 # From a mode that keeps every step's activations to the one that computes them again.
 PAIRS = {"bplf_constant": "bplf", "bplf_3x3_constant": "bplf_3x3"}
+flags.adopt_module_key_flags(common_flags)
+flags.adopt_module_key_flags(participants)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +79,7 @@ def step_seconds(
     contenders: list[Contender], problem: Problem, python: dict[str, str], steps: int, rounds: int
 ) -> dict[str, float]:
     """Median seconds of a step; the contenders take turns."""
-    results = alternating.measure(contenders, python, problem, steps, rounds, cpu_time=False)
+    results = alternating.measure(contenders, python, problem, steps, rounds, CPU_TIME.value)
     return {
         name: statistics.median(problem.batch_size / speed for speed in told["images_per_second"])
         for name, told in results.items()
@@ -107,9 +109,9 @@ def main(arguments: list[str]) -> None:
     peer_depths = [int(depth) for depth in _PEER_DEPTHS.value or _DEPTHS.value]
     if not set(peer_depths) <= set(depths):
         raise app.UsageError("--peer_depths must be some of --depths")
-    participants = Participants.from_flags()
-    contenders, python = participants.contenders, participants.python
-    print(participants.heading(load_warning=False))
+    taking_part = Participants.from_flags()
+    contenders, python = taking_part.contenders, taking_part.python
+    print(taking_part.heading())
     print(f"{problems[depths[0]]}", flush=True)
 
     peaks: dict[str, dict[int, Peak]] = {contender.name: {} for contender in contenders}
@@ -145,5 +147,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.set_default(common_flags.CONTENDERS, list(DEFAULT_CONTENDERS))
+    flags.set_default(CHOSEN, list(DEFAULT_CONTENDERS))
     app.run(main)

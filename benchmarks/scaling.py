@@ -32,6 +32,7 @@ _DEPTH = flags.DEFINE_integer("depth", 8, "Steps per level, K.", lower_bound=1)
 _WIDTH = flags.DEFINE_integer("width", 64, "Hidden channels of the networks.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 5, "Steps that are timed together.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Times of them.", lower_bound=1)
+flags.adopt_module_key_flags(common_flags)
 
 
 def train(problem: Problem, processes: int, steps: int, rounds: int) -> dict[str, Any]:

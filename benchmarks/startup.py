@@ -21,9 +21,9 @@ from absl import app, flags
 if __package__ in (None, ""):  # run as a file: what lies beside it is imported from the root
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from benchmarks import common_flags, report
+from benchmarks import common_flags, participants, report
 from benchmarks.contenders import CONTENDERS, Contender
-from benchmarks.participants import Participants
+from benchmarks.participants import CPU_TIME, Participants
 from benchmarks.problem import Problem
 from benchmarks.processes import ContenderProcess
 
@@ -34,6 +34,8 @@ _WIDTH = flags.DEFINE_integer(
     "width", 64, "Hidden channels of the coupling networks.", lower_bound=1
 )
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Processes of each contender.", lower_bound=1)
+flags.adopt_module_key_flags(common_flags)
+flags.adopt_module_key_flags(participants)
 
 
 def seconds_to_first_step(
@@ -78,29 +80,27 @@ def main(arguments: list[str]) -> None:
     common_flags.refuse_arguments(arguments)
     depths = [int(depth) for depth in _DEPTHS.value]
     problems = {depth: common_flags.problem(depth, _WIDTH.value) for depth in depths}
-    participants = Participants.from_flags()
-    print(participants.heading())
+    taking_part = Participants.from_flags()
+    print(taking_part.heading())
     print(
-        f"{'CPU seconds of one thread' if common_flags.CPU_TIME.value else 'seconds'} from process "
+        f"{'CPU seconds of one thread' if CPU_TIME.value else 'seconds'} from process "
         f"start to the first finished training step, {_ROUNDS.value} processes each",
         flush=True,
     )
     seconds: dict[str, dict[int, list[float]]] = {
-        contender.name: {depth: [] for depth in depths} for contender in participants.contenders
+        contender.name: {depth: [] for depth in depths} for contender in taking_part.contenders
     }
     for turn in range(_ROUNDS.value + (_ROUNDS.value > 1)):
         for depth, problem in problems.items():
-            for contender in participants.contenders:
-                python = participants.python[contender.name]
-                taken = seconds_to_first_step(
-                    contender, problem, python, common_flags.CPU_TIME.value
-                )
+            for contender in taking_part.contenders:
+                python = taking_part.python[contender.name]
+                taken = seconds_to_first_step(contender, problem, python, CPU_TIME.value)
                 if turn or _ROUNDS.value == 1:
                     seconds[contender.name][depth].append(taken)
     print(format_results(seconds))
     record: dict[str, Any] = {
         "machine": report.machine(),
-        "cpu_time": common_flags.CPU_TIME.value,
+        "cpu_time": CPU_TIME.value,
         "problems": [dataclasses.asdict(problem) for problem in problems.values()],
         "seconds": seconds,
     }

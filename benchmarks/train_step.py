@@ -19,9 +19,9 @@ from absl import app, flags
 if __package__ in (None, ""):  # run as a file: what lies beside it is imported from the root
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from benchmarks import alternating, common_flags, peak, report
+from benchmarks import alternating, common_flags, participants, peak, report
 from benchmarks.contenders import CONTENDERS
-from benchmarks.participants import Participants
+from benchmarks.participants import CPU_TIME, Participants
 from benchmarks.problem import Problem
 
 _WIDTHS = common_flags.define_integers(
@@ -31,6 +31,8 @@ _DEPTH = flags.DEFINE_integer("depth", 8, "Steps per level, K.", lower_bound=1)
 _STEPS = flags.DEFINE_integer("steps", 10, "Training steps per run.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Runs of each contender.", lower_bound=1)
 _PEAK = flags.DEFINE_bool("peak", True, "Measure the machine's convolution peak.")
+flags.adopt_module_key_flags(common_flags)
+flags.adopt_module_key_flags(participants)
 
 
 def format_results(
@@ -80,22 +82,18 @@ def _ratios(speed: dict[str, float], fastest_peer: str) -> str:
 def main(arguments: list[str]) -> None:
     common_flags.refuse_arguments(arguments)
     problems = [common_flags.problem(_DEPTH.value, int(width)) for width in _WIDTHS.value]
-    participants = Participants.from_flags()
-    print(participants.heading())
-    threads = (
-        "one thread each, by CPU time" if common_flags.CPU_TIME.value else "all cores, by the clock"
-    )
+    taking_part = Participants.from_flags()
+    print(taking_part.heading())
+    threads = "one thread each, by CPU time" if CPU_TIME.value else "all cores, by the clock"
     print(f"  {threads}; torch.compile is not used")
-    peak_flops = (
-        peak.in_process(cpu_time=common_flags.CPU_TIME.value)["peak"] if _PEAK.value else None
-    )
+    peak_flops = peak.in_process(cpu_time=CPU_TIME.value)["peak"] if _PEAK.value else None
     if peak_flops:
         figures = ", ".join(f"{name} {value / 1e9:.0f}" for name, value in peak_flops.items())
         print(f"measured convolution peak in GFLOP/s: {figures}")
 
     record: dict[str, Any] = {
         "machine": report.machine(),
-        "cpu_time": common_flags.CPU_TIME.value,
+        "cpu_time": CPU_TIME.value,
         "peak": peak_flops,
         "runs": [],
     }
@@ -108,12 +106,12 @@ def main(arguments: list[str]) -> None:
             flush=True,
         )
         results = alternating.measure(
-            participants.contenders,
-            participants.python,
+            taking_part.contenders,
+            taking_part.python,
             problem,
             _STEPS.value,
             _ROUNDS.value,
-            common_flags.CPU_TIME.value,
+            CPU_TIME.value,
         )
         print(format_results(results, problem, peak_flops), flush=True)
         record["runs"].append({"problem": dataclasses.asdict(problem), "results": results})
