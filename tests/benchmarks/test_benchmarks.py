@@ -52,6 +52,7 @@ def test_startup_prints_growth():
     assert "\nbplf " in done.stdout
 
 
+@pytest.mark.slow
 def test_memory_prints_both_modes_and_a_peer_at_fewer_depths(tmp_path):
     out = tmp_path / "result.json"
     done = run(
