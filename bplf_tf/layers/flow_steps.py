@@ -136,7 +136,7 @@ class FlowSteps(keras.layers.Layer):
         Broadcasting two to eight numbers to every position takes CPUs several times as long as
         broadcasting a row of the image to every row, and so does the sum in its gradient.
         """
-        return tf.repeat(constants, self.map_width, axis=-2)
+        return constants + tf.zeros([self.map_width, 1], constants.dtype)
 
     def step(self, slices: Slices) -> tfp.bijectors.Bijector:
         """One step from its slices of `stacked`."""
