@@ -111,10 +111,11 @@ class ModelConfig:
             fitting = 0
             while shape[0] % 2 ** (fitting + 1) == 0 and shape[1] % 2 ** (fitting + 1) == 0:
                 fitting += 1
+            up = [side + -side % 2**self.levels for side in shape[:2]]
             advice = (
                 f"use levels={fitting}, with one depth and width for each, or another size"
                 if fitting
-                else "pad or crop to even sizes"
+                else f"resize, pad or crop, for instance to {up[0]}x{up[1]}"
             )
             raise ValueError(
                 f"height and width must be divisible by 2**levels = {2**self.levels}, got "

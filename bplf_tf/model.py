@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import zipfile
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ import tensorflow_probability as tfp
 from bplf_tf import diagnosis, random, replicas, svd
 from bplf_tf.bijectors import FlowStack, MultiScale, Squeeze, SVDTruncate
 from bplf_tf.config import ModelConfig, preset_config
+from bplf_tf.files import model_path
 from bplf_tf.inputs import check_element_spec, check_images, first_images, unpack
 from bplf_tf.labels import Label, condition_vectors
 from bplf_tf.layers import FlowSteps, HeavyTailsLayer, PixelLogitLayer, SplitPriorLayer
@@ -642,12 +643,16 @@ class BPLF(keras.Model):
 def load_model(path: str | os.PathLike[str]) -> BPLF:
     """Loads what `BPLF.save` wrote; nothing needs to be imported or named beside it.
 
+    Args:
+      path: the `.keras` file, or a folder with a `model.keras`, such as a run directory.
+
     Raises:
       FileNotFoundError: if there is no such file.
       ValueError: if the file holds something else.
     """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"no model at {path}")
+    path = model_path(path)
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is not a .keras file")
     model = keras.saving.load_model(path)
     if not isinstance(model, BPLF):
         raise ValueError(f"{path} holds a {type(model).__name__}, not a BPLF")

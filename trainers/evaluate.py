@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bplf_tf.config import NETWORK_DTYPES
+from bplf_tf.files import model_path
+from datasets import NAMES, SPLITS
 from trainers import flags
 from trainers.files import write_json
 from trainers.quiet import import_tensorflow
-from trainers.settings import setting
+from trainers.settings import choice, setting
 
 if TYPE_CHECKING:
     from bplf_tf import BPLF
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 class EvaluateSettings:
     """What to measure. Each field is a flag of the same name."""
 
-    model: str | None = setting(None, "The model.keras of a run. Required.")
+    model: str | None = setting(None, "A run directory, or its model.keras. Required.")
     dataset: str | None = setting(
         None, "Data set: drawn_faces, fer2013, mnist, cifar10, folder or emotionset. Required."
     )
@@ -61,8 +63,11 @@ class EvaluateSettings:
         """Checks what needs neither model nor data; raises `ValueError` naming the flag."""
         if not self.model:
             raise ValueError("--model is required: the model.keras of a run")
+        model_path(self.model)
         if not self.dataset:
             raise ValueError("--dataset is required")
+        choice("dataset", self.dataset, NAMES)
+        choice("split", self.split, SPLITS)
         for name in ("limit", "batch_size", "draws", "importance_samples", "inverse_images"):
             value = getattr(self, name)
             if value is not None and value < 1:

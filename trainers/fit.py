@@ -6,6 +6,7 @@ model.keras (averaged weights), samples/epoch_NNN.png and, at the end, result.js
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -82,13 +83,16 @@ def prepare(settings: FitSettings) -> Run:
     try:
         settings.check()
         directory = RunDirectory(Path(settings.run_dir or ""))
+        alone = settings.strategy != "multi_worker" and "TF_CONFIG" not in os.environ
+        if alone:  # a mistake is told sooner than TensorFlow can be imported
+            directory.check(settings.overwrite, settings.resume)
         import_tensorflow()
         _make_deterministic(settings)
         set_threads(settings.threads_per_operation, environment.cores())
         from trainers.strategies import make_team
 
         team = make_team(settings.strategy, settings.cpu_devices)
-        if team.chief:  # which may have begun to write before another process looks
+        if team.chief and not alone:  # which may have begun to write before another process looks
             directory.check(settings.overwrite, settings.resume)
         train_source = _load(settings, "train", settings.limit)
         validation = _load(settings, settings.validation_split, settings.validation_limit)
@@ -145,7 +149,7 @@ def _resume_command() -> str:
     arguments = [argument for argument in sys.argv[1:] if argument != "--overwrite"]
     if "--resume" not in arguments:
         arguments.append("--resume")
-    return shlex.join(["python", "-m", "trainers.fit", *arguments])
+    return shlex.join([environment.python(), "-m", "trainers.fit", *arguments])
 
 
 def _kept(run: Run) -> str:

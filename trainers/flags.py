@@ -83,7 +83,7 @@ def _parse(arguments: list[str]) -> list[str]:
     except flags.Error as error:
         _fail(str(error))
     except OSError as error:  # a flag file that is not there
-        _fail(str(error))
+        _fail(str(error).removeprefix("ERROR:: "))
     except SystemExit:  # absl's help flags exit with 1, which shells and Makefiles take as failure
         sys.exit(0)
     if len(rest) > 1:

@@ -13,6 +13,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bplf_tf.files import model_path
 from trainers import flags
 from trainers.files import write_json
 from trainers.quiet import import_tensorflow
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class LabelAccuracySettings:
     """What to judge, and by whom. Each field is a flag of the same name."""
 
-    model: str | None = setting(None, "The model.keras of a run, with labels. Required.")
+    model: str | None = setting(None, "A run directory, or its model.keras, with labels. Required.")
     dataset: str = setting("drawn_faces", "Data set to train the classifier on.")
     data_path: str | None = setting(
         None, "File or folder that holds the data set, if it needs one."
@@ -46,6 +47,7 @@ class LabelAccuracySettings:
         """Checks what needs neither model nor data; raises `ValueError` naming the flag."""
         if not self.model:
             raise ValueError("--model is required: the model.keras of a run")
+        model_path(self.model)
         for name in ("limit", "epochs", "per_label"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -74,6 +75,8 @@ class StopSignal:
         self.received = number
         self._restore()
         self._raise_if_received()
+        # Not print: a signal may come in the midst of one.
+        os.write(2, b"\nstopping: after this step, with a checkpoint; once more to stop at once\n")
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

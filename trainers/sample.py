@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bplf_tf.files import model_path
 from trainers import flags
 from trainers.quiet import import_tensorflow
 from trainers.settings import setting
@@ -26,7 +27,7 @@ _ALL = "all"
 class SampleSettings:
     """What to draw. Each field is a flag of the same name."""
 
-    model: str | None = setting(None, "The model.keras of a run. Required.")
+    model: str | None = setting(None, "A run directory, or its model.keras. Required.")
     label: str | None = setting(
         None,
         "Label to sample, several with commas between them, or all; one row per label where there "
@@ -41,6 +42,7 @@ class SampleSettings:
         """Checks what needs no model; raises `ValueError` naming the flag."""
         if not self.model:
             raise ValueError("--model is required: the model.keras of a run")
+        model_path(self.model)
         if self.n < 1:
             raise ValueError(f"--n must be a positive integer, got {self.n}")
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
@@ -88,7 +90,7 @@ def chosen_labels(label: str | None, classes: tuple[str, ...]) -> list[str | Non
     names = [name.strip() for name in label.split(",")]
     for name in names:
         if name not in classes:
-            raise ValueError(f"--label={name}: the labels are {', '.join(classes)}")
+            raise ValueError(f"unknown --label={name}: the labels are {', '.join(classes)}")
     return list(names)
 
 

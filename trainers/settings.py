@@ -17,6 +17,7 @@ from bplf_tf.config import (
     ModelConfig,
     preset_config,
 )
+from datasets import NAMES
 
 OPTIMIZERS = ("adam", "adamax", "sgd")
 ON_NONFINITE = ("stop", "rollback")
@@ -194,10 +195,11 @@ class FitSettings:
         if self.resume and self.overwrite:
             raise ValueError("--resume goes on with a run and --overwrite replaces it: give one")
         self._check_numbers()
-        _choice("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
-        _choice("strategy", self.strategy, STRATEGIES)
-        _choice("optimizer", self.optimizer, OPTIMIZERS)
-        _choice("validation_split", self.validation_split, ("validation", "test"))
+        choice("dataset", self.dataset, NAMES)
+        choice("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
+        choice("strategy", self.strategy, STRATEGIES)
+        choice("optimizer", self.optimizer, OPTIMIZERS)
+        choice("validation_split", self.validation_split, ("validation", "test"))
         if self.epochs is None and self.max_steps is None and self.max_minutes is None:
             raise ValueError("say when to stop: --epochs, --max_steps or --max_minutes")
         if self.log_scale_histograms and not self.tensorboard:
@@ -294,6 +296,7 @@ def _per_level(name: str, text: str) -> int | tuple[int, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def _choice(name: str, value: str, accepted: tuple[str, ...]) -> None:
+def choice(name: str, value: str, accepted: tuple[str, ...]) -> None:
+    """Raises `ValueError` unless the flag `name` has one of the accepted values."""
     if value not in accepted:
         raise ValueError(f"--{name} must be one of {', '.join(accepted)}, got {value!r}")

@@ -1,6 +1,6 @@
-"""Trains every run of a plan, and keeps one csv of what each of them reached.
+"""Trains every run of a plan, keeps one csv of what each of them reached, and prints it as a table.
 
-    python -m trainers.sweep --plan=docs/runs.txt --out=docs/runs.csv --common="--max_minutes=5"
+    python -m trainers.sweep --plan=plan.txt --out=runs.csv --common="--max_minutes=5"
 
 A line of the plan is a name and the flags of `trainers.fit` in which the run differs:
 
@@ -126,7 +126,23 @@ def main(settings: SweepSettings) -> int:
             rows = [*(r for r in rows if r["name"] != run.name), row]
             write_csv(out, _COLUMNS, rows)  # after each, so that a sweep may be stopped at any time
             print(f"{run.name}: {row['failed'] or row['bits_per_dim'] + ' bits/dim'}", flush=True)
+    print(markdown(rows))
     return 1 if failed else 0
+
+
+def markdown(rows: list[dict[str, str]]) -> str:
+    """The runs that ended well as a Markdown table, the best first."""
+    lines = [
+        "| run | its flags | bits/dim | in training | steps | minutes | images/s | parameters |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    ended = [row for row in rows if not row["failed"]]
+    for row in sorted(ended, key=lambda row: float(row["bits_per_dim"])):
+        own = f"`{row['flags']}`" if row["flags"] else ""
+        cells = [row["name"], own, row["bits_per_dim"], row["train_bits_per_dim"], row["steps"]]
+        cells += [row["minutes"], row["images_per_second"], f"{int(row['parameters']):,}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _shares(at_once: int) -> list[set[int]]:

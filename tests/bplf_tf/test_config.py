@@ -31,7 +31,7 @@ def test_paper_size_is_that_of_the_sources() -> None:
     ("changes", "message"),
     [
         ({"image_shape": (28, 28, 1)}, r"divisible by 2\*\*levels = 8, got 28x28.*levels=2"),
-        ({"image_shape": (27, 28, 1), "levels": 1}, "pad or crop"),
+        ({"image_shape": (27, 28, 1), "levels": 1}, "pad or crop, for instance to 28x28"),
         ({"image_shape": (48, 48)}, "three positive integers"),
         ({"image_shape": (48, 48, 2)}, "1 or 3 channels, got 2"),
         ({"depth": 0}, "depth must be a positive integer, got 0"),

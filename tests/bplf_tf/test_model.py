@@ -409,3 +409,8 @@ def test_load_model_refuses_what_is_no_model(tmp_path: Path) -> None:
     other.save(tmp_path / "other.keras")
     with pytest.raises(ValueError, match="holds a Sequential, not a BPLF"):
         load_model(tmp_path / "other.keras")
+    (tmp_path / "text.keras").write_text("no archive")
+    with pytest.raises(ValueError, match=r"not a \.keras file"):
+        load_model(tmp_path / "text.keras")
+    with pytest.raises(FileNotFoundError, match=r"no model at .*model.keras"):
+        load_model(tmp_path)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -29,7 +31,9 @@ def test_one_label_gives_a_square_grid_and_the_seed_repeats_it(model, tmp_path):
     assert first.shape == (8 + 3 * (SIDE + 2) - 2 + 8, 8 + 3 * (SIDE + 2) - 2 + 8, 3)
     again = draw(model, tmp_path / "b.png", label="cat", n=7)
     other = draw(model, tmp_path / "c.png", label="cat", n=7, seed=1)
+    of_run = draw(str(Path(model).parent), tmp_path / "d.png", label="cat", n=7)
     assert np.array_equal(first, again)
+    assert np.array_equal(first, of_run)
     assert not np.array_equal(first, other)
 
 

@@ -52,7 +52,12 @@ def test_runs_are_kept_and_only_what_is_missing_is_run(settings, monkeypatch, ca
     kept, mended = rows(one)
     assert kept == plain
     assert mended["seed"] == "3"
-    assert "2 runs, 1 of them done" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "2 runs, 1 of them done" in printed
+    table = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")]
+    best, other = sorted((plain, mended), key=lambda row: float(row["bits_per_dim"]))
+    assert [row[0] for row in table[2:]] == [f"| {best['name']}", f"| {other['name']}"]
+    assert table[2][2] == best["bits_per_dim"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,19 @@
+"""Where a saved model lies. Needs no TensorFlow, so that a mistyped path is told at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def model_path(path: str | os.PathLike[str]) -> Path:
+    """The model file that `path` means: itself, or the `model.keras` of a folder.
+
+    Raises:
+      FileNotFoundError: if there is none.
+    """
+    path = Path(path)
+    file = path / "model.keras" if path.is_dir() else path
+    if not file.exists():
+        raise FileNotFoundError(f"no model at {file}")
+    return file
