@@ -33,8 +33,10 @@ def read_tfds(name: str, data_dir: Path | None) -> tuple[Parts, str]:
     """
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder(name, data_dir=data_dir)
-    if not builder.is_prepared():
+    with quiet_tfds():
+        builder = tfds.builder(name, data_dir=data_dir)
+        prepared = builder.is_prepared()
+    if not prepared:
         _download(name, builder)
     parts = {}
     for part in ("train", "test"):

@@ -68,7 +68,8 @@ def _prepared(
     directory = None if data_dir is None else os.fspath(data_dir)
     with quiet_tfds(bars=False):
         builder = DrawnFaces.for_shape(size, channels, directory)
-    if not builder.is_prepared():
+        prepared = builder.is_prepared()
+    if not prepared:
         faces = sum(one.count for one in SPLITS.values())
         print(f"Drawing {faces:,} faces into {builder.data_dir}; once, a minute or two", flush=True)
     with quiet_tfds(bars=False):
