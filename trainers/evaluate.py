@@ -63,7 +63,6 @@ class EvaluateSettings:
         """Checks what needs neither model nor data; raises `ValueError` naming the flag."""
         if not self.model:
             raise ValueError("--model is required: the model.keras of a run")
-        model_path(self.model)
         if not self.dataset:
             raise ValueError("--dataset is required")
         choice("dataset", self.dataset, NAMES)
@@ -74,6 +73,7 @@ class EvaluateSettings:
                 raise ValueError(f"--{name} must be a positive integer, got {value}")
         if self.out and not Path(self.out).parent.is_dir():
             raise FileNotFoundError(f"--out={self.out}: there is no folder {Path(self.out).parent}")
+        model_path(self.model)
 
 
 def main(settings: EvaluateSettings) -> int:

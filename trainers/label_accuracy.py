@@ -47,7 +47,6 @@ class LabelAccuracySettings:
         """Checks what needs neither model nor data; raises `ValueError` naming the flag."""
         if not self.model:
             raise ValueError("--model is required: the model.keras of a run")
-        model_path(self.model)
         for name in ("limit", "epochs", "per_label"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -56,6 +55,7 @@ class LabelAccuracySettings:
             raise ValueError(f"--temperature must not be negative, got {self.temperature}")
         if self.out and not Path(self.out).parent.is_dir():
             raise FileNotFoundError(f"--out={self.out}: there is no folder {Path(self.out).parent}")
+        model_path(self.model)
 
 
 def main(settings: LabelAccuracySettings) -> int:

@@ -42,7 +42,6 @@ class SampleSettings:
         """Checks what needs no model; raises `ValueError` naming the flag."""
         if not self.model:
             raise ValueError("--model is required: the model.keras of a run")
-        model_path(self.model)
         if self.n < 1:
             raise ValueError(f"--n must be a positive integer, got {self.n}")
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
@@ -52,6 +51,7 @@ class SampleSettings:
         folder = Path(self.out).parent
         if not folder.is_dir():
             raise FileNotFoundError(f"--out={self.out}: there is no folder {folder}")
+        model_path(self.model)
 
 
 def main(settings: SampleSettings) -> int:

@@ -38,6 +38,7 @@ def test_help_lists_the_flags(module):
         (["--flagfile=nowhere.flags"], "nowhere.flags"),
         (["runs/a"], "arguments that are not flags: runs/a"),
         (["--preset=glow", "--epochs=1"], "the presets are bplf_3x3,"),
+        (["--dataset=fer2014", "--epochs=1"], "--dataset must be one of cifar10,"),
         (["--batch_size=0", "--epochs=1"], "--batch_size must be a positive integer, got 0"),
     ],
 )
@@ -58,6 +59,8 @@ def test_bad_flags(tmp_path, arguments, message):
         ([], "--model is required"),
         (["--model=m.keras", "--n=0"], "--n must be a positive integer"),
         (["--model=m.keras", "--temperature=-1"], "--temperature must not be negative"),
+        (["--model=m.keras"], "no model at m.keras"),
+        (["--model=docs"], "no model at docs/model.keras"),
         (["--model=m.keras", "--out=grid.txt"], "--out must end in .png"),
         (["--model=m.keras", "--out=nowhere/grid.png"], "there is no folder nowhere"),
     ],
@@ -74,6 +77,8 @@ def test_bad_flags_of_sample(arguments, message):
     [
         ([], "--model is required"),
         (["--model=m.keras"], "--dataset is required"),
+        (["--model=m.keras", "--dataset=mnist"], "no model at m.keras"),
+        (["--model=m.keras", "--dataset=mnist", "--split=valid"], "--split must be one of train,"),
         (["--model=m.keras", "--dataset=mnist", "--draws=0"], "--draws must be a positive"),
     ],
 )
