@@ -70,7 +70,7 @@ def table(result: dict[str, Any]) -> str:
         "bits/dim": f"{_with_error(result)} on {result['images']} images",
         "inverse error": f"{result['inverse_error']:.1e} of the pixel range, the largest on "
         f"{result['inverse_error_images']} images",
-        "likelihoods/s": f"{result['images_per_second']:.0f} images",
+        "images/s": f"{result['images_per_second']:.0f}, for their likelihood",
     }
     if "importance_weighted_bits_per_dim" in result:
         lines["weighted"] = (

@@ -160,7 +160,7 @@ def test_users_mistakes(model, tmp_path):
     BPLF(ModelConfig(classes=("cat", "dog"), **SMALL)).save(path)
     for changes, message in [
         ({"model": str(tmp_path / "none.keras")}, "none.keras"),
-        ({"dataset": "faces"}, "no data set 'faces'"),
+        ({"dataset": "faces"}, "--dataset must be one of cifar10,"),
         ({}, "the model's labels are cat, dog; those of drawn_faces are anger"),
         ({"network_dtype": "int8"}, "must be one of"),
         ({"split": "public"}, "split must be one of"),

@@ -156,7 +156,7 @@ def test_a_run_is_not_overwritten_unless_told(finished):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": "faces"}, "no data set 'faces'; there are"),
+        ({"dataset": "faces"}, "--dataset must be one of cifar10,"),
         ({"dataset": "folder", "data_path": "/nowhere"}, "/nowhere"),
         ({"dataset": "fer2013", "data_path": "/nowhere.csv"}, "/nowhere.csv"),
         ({"image_size": 20, "levels": 3}, "use levels=2, with one depth"),
