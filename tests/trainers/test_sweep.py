@@ -44,6 +44,7 @@ def test_runs_are_kept_and_only_what_is_missing_is_run(settings, monkeypatch, ca
     assert not plain["failed"]
     assert broken["failed"].startswith("exit code 2")
 
+    capsys.readouterr()
     started = []
     start = sweep._start
     monkeypatch.setattr(sweep, "_start", lambda run, *a: started.append(run.name) or start(run, *a))
