@@ -186,7 +186,10 @@ def test_nothing_that_must_stay_out() -> None:
     machine_paths = re.compile(rf"{re.escape(str(ROOT))}(?![\w-])|/home/\w+/|/Users/\w+/")
     for path in files:
         name = path.relative_to(ROOT)
-        assert path.suffix not in {".csv", ".h5", ".keras", ".npz", ".pkl", ".tflite"}, name
+        # Data sets are csv files too; those in docs hold the figures of runs, and are small.
+        figures = name.parts[0] == "docs" and path.stat().st_size < 100_000
+        unwanted = {".h5", ".keras", ".npz", ".pkl", ".tflite"} | (set() if figures else {".csv"})
+        assert path.suffix not in unwanted, name
         assert path.stat().st_size < 1_500_000, f"{name} is large"
         if path.suffix not in {".png", ".jpg", ".gif"}:
             found = machine_paths.search(path.read_text(encoding="utf-8"))
