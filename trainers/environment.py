@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -54,10 +55,12 @@ def _git_output(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def python() -> str:
-    """This interpreter as a shell in the current folder would call it."""
-    path = Path(sys.executable)
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+def fit_command(arguments: list[str]) -> str:
+    """`trainers.fit` as a shell in the current folder would call it, by this interpreter."""
+    python = Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    return shlex.join([str(python), "-m", "trainers.fit", *arguments])
 
 
 def cores() -> int:

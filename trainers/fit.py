@@ -7,7 +7,6 @@ model.keras (averaged weights), samples/epoch_NNN.png and, at the end, result.js
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,7 +148,7 @@ def _resume_command() -> str:
     arguments = [argument for argument in sys.argv[1:] if argument != "--overwrite"]
     if "--resume" not in arguments:
         arguments.append("--resume")
-    return shlex.join([environment.python(), "-m", "trainers.fit", *arguments])
+    return environment.fit_command(arguments)
 
 
 def _kept(run: Run) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -256,7 +255,7 @@ def _first_images(run: Run) -> tuple[Any, Any]:
 def describe(run: Run, model: BPLF) -> dict[str, Any]:
     """Everything that defines the run, as plain JSON values."""
     return {
-        "command": shlex.join([environment.python(), "-m", "trainers.fit", *sys.argv[1:]]),
+        "command": environment.fit_command(sys.argv[1:]),
         "settings": dataclasses.asdict(run.settings),
         "model": run.config.to_dict(),
         "parameters": model.count_params(),

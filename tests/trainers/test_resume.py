@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from tests.checkout import ROOT
 from tests.trainers import fit_process
 from tests.trainers.fit_process import finish, finished_steps, kill, metrics, wait_for, weights
+from trainers import environment
 
 FLAGS = ["--max_steps=26", "--warmup_steps=5", "--learning_rate=0.01", "--checkpoint_steps=3"]
 
@@ -67,7 +67,10 @@ def test_killed_while_a_checkpoint_is_being_written(uninterrupted, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_names_the_command_that_goes_on(uninterrupted, tmp_path, number):
+def test_a_signal_saves_and_names_the_command_that_goes_on(
+    uninterrupted, tmp_path, number, monkeypatch
+):
+    monkeypatch.chdir(ROOT)
     run_dir = tmp_path / "stopped"
     process = start(run_dir)
     wait_for(lambda: finished_steps(run_dir) >= 3, process)
@@ -76,9 +79,9 @@ def test_a_signal_saves_and_names_the_command_that_goes_on(uninterrupted, tmp_pa
     assert "Go on with" in output
     assert "Traceback" not in output
     command = output.strip().splitlines()[-1].split()
-    assert command[:3] == ["python", "-m", "trainers.fit"]
+    assert command[:3] == environment.fit_command([]).split()
     assert command[-1] == "--resume"
-    done = subprocess.run([sys.executable, *command[1:]], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert_same_end(run_dir, uninterrupted)
 
