@@ -11,6 +11,7 @@ EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 NETWORKS = ("3x3_3x3_3x3", "3x3_1x1_3x3")
 NETWORK_DTYPES = ("float32", "mixed_bfloat16")
 SVD_PROTOCOLS = ("paper", "anneal", "bijector")
+SQUEEZES = ("plain", "haar")
 KERNEL_FORMS = ("lu", "dense")
 MEMORY = ("ordinary", "constant")
 
@@ -38,10 +39,13 @@ class ModelConfig:
         layer of g before the last convolution, drawn anew for each image, step of the flow and
         step of training; what stays is scaled up by `1 / (1 - dropout)`. Nothing but training has
         dropout.
+      network_actnorm: hidden layers of g have learned gains, and start with zero mean and unit
+        variance on the first images; without it, they are convolutions with biases.
       log_scale_bound: c of `log s = a + c * tanh(raw / c)`.
       heavy_tails: what leaves a level has learned tails instead of a Gaussian's.
       pixel_logit: the flow sees the logit of each pixel's place in the training images' histogram;
         without it, pixels.
+      squeeze: `"plain"`, or `"haar"`: mean and differences of a block instead of its pixels.
       kernel_form: 1x1 convolutions as `"lu"` factors or one `"dense"` matrix.
       memory: of training: `"ordinary"` keeps what every step computed; `"constant"` rebuilds it in
         the backward pass, so that memory does not grow with depth.
@@ -64,9 +68,11 @@ class ModelConfig:
     dtype: str = "float32"
     condition_maps: int = 2
     dropout: float = 0.0
+    network_actnorm: bool = True
     log_scale_bound: float = 1.0
     heavy_tails: bool = True
     pixel_logit: bool = True
+    squeeze: str = "plain"
     kernel_form: str = "lu"
     memory: str = "ordinary"
     svd_protocol: str | None = None
@@ -89,6 +95,7 @@ class ModelConfig:
         _check_choice("network_dtype", self.network_dtype, NETWORK_DTYPES)
         _check_choice("evaluation_network_dtype", self.evaluation_network_dtype, NETWORK_DTYPES)
         _check_choice("dtype", self.dtype, ("float32", "float64"))
+        _check_choice("squeeze", self.squeeze, SQUEEZES)
         _check_choice("kernel_form", self.kernel_form, KERNEL_FORMS)
         _check_choice("memory", self.memory, MEMORY)
         if not _is_number(self.dropout) or not 0 <= self.dropout < 1:

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bplf_tf.bijectors import Squeeze
 from bplf_tf.bijectors.channels import split_channels
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ def _walk(
         x = model.pixel_logit.bijector().inverse(x)
         yield "the pixels' logit", [x]
     for level, steps in enumerate(model.steps):
-        x = Squeeze().inverse(x)
+        x = model.squeeze().inverse(x)
         stack = steps.bijector(condition, dtype, dropout_keys=model.dropout_keys(x, step))
         for k in range(steps.depth):
             convolution, affine = stack.step(k).bijectors

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bplf_tf import diagnosis, random, replicas, svd
-from bplf_tf.bijectors import FlowStack, MultiScale, Squeeze, SVDTruncate
+from bplf_tf.bijectors import FlowStack, Haar, MultiScale, Squeeze, SVDTruncate
 from bplf_tf.config import ModelConfig, preset_config
 from bplf_tf.files import model_path
 from bplf_tf.inputs import check_element_spec, check_images, first_images, unpack
@@ -91,6 +91,7 @@ class BPLF(keras.Model):
             kernel_form=self.config.kernel_form,
             seed=self.config.seed + 100 * level,
             dropout=self.config.dropout,
+            network_actnorm=self.config.network_actnorm,
             dtype=self.config.dtype,
             name=f"level_{level}",
         )
@@ -149,7 +150,7 @@ class BPLF(keras.Model):
         levels = []
         for level, steps in enumerate(self.steps):
             parts: list[tfp.bijectors.Bijector] = [
-                Squeeze(),
+                self.squeeze(),
                 steps.bijector(
                     condition,
                     dtype,
@@ -193,6 +194,11 @@ class BPLF(keras.Model):
             self.prior.distribution(condition, temperature),
             self.bijector(condition, network_dtype, dropout_keys=dropout_keys),
         )
+
+    def squeeze(self) -> tfp.bijectors.Bijector:
+        """What every level begins with: `[..., H / 2, W / 2, 4 * C]` (forward) to images."""
+        haar = self.config.squeeze == "haar"
+        return tfp.bijectors.Chain([Squeeze(), Haar()], name="squeeze") if haar else Squeeze()
 
     def level(self, level: int, label: Label = None) -> FlowStack:
         """The K steps of a level, counted from the image; `.step(k)` is an ordinary bijector."""
@@ -311,7 +317,7 @@ class BPLF(keras.Model):
             self._svd_threshold.assign(threshold)
             x = SVDTruncate(threshold=threshold, slope=self.config.svd_slope).inverse(x)
         for level, steps in enumerate(self.steps):
-            x = steps.initialize(Squeeze().inverse(x), condition)
+            x = steps.initialize(self.squeeze().inverse(x), condition)
             if level < len(self.split_priors):
                 x = self.split_priors[level].initialize(x)
         self._initialized.assign(1)

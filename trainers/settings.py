@@ -13,6 +13,7 @@ from bplf_tf.config import (
     NETWORKS,
     PRESETS,
     SIZES,
+    SQUEEZES,
     SVD_PROTOCOLS,
     ModelConfig,
     preset_config,
@@ -103,12 +104,20 @@ class FitSettings:
         "hidden layer of g before the last convolution; 0, the default, drops none. Validation "
         "and samples have no dropout.",
     )
+    network_actnorm: bool | None = setting(
+        None, "Hidden layers of g have learned gains and start with unit variance."
+    )
     log_scale_bound: float | None = setting(None, "c of log s = a + c * tanh(raw / c).")
     heavy_tails: bool | None = setting(
         None, "Learned tails, heavier than a Gaussian's, of what leaves a level."
     )
     pixel_logit: bool | None = setting(
         None, "The flow sees the logit of a pixel's place in the training images' histogram."
+    )
+    squeeze: str | None = setting(
+        None,
+        f"How a level halves height and width: {_choices(SQUEEZES)}; haar takes mean and "
+        "differences of a block of pixels.",
     )
     kernel_form: str | None = setting(None, f"1x1 convolution as: {_choices(KERNEL_FORMS)}.")
     memory: str | None = setting(

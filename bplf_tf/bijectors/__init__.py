@@ -5,6 +5,7 @@ TFP's directions: `forward` is latent to image (sampling), `inverse` image to la
 
 from bplf_tf.bijectors.bi_parallel_affine import BiParallelAffine
 from bplf_tf.bijectors.flow_stack import FlowStack
+from bplf_tf.bijectors.haar import Haar
 from bplf_tf.bijectors.heavy_tails import heavy_tails
 from bplf_tf.bijectors.invert_1x1_conv import (
     Invert1x1Conv,
@@ -22,6 +23,7 @@ from bplf_tf.bijectors.svd_truncate import SVDTruncate
 __all__ = [
     "BiParallelAffine",
     "FlowStack",
+    "Haar",
     "Invert1x1Conv",
     "MultiScale",
     "PixelLogit",

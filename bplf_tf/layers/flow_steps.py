@@ -44,6 +44,7 @@ class FlowSteps(keras.layers.Layer):
         kernel_form: str,
         seed: int,
         dropout: float = 0.0,
+        network_actnorm: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,6 +67,7 @@ class FlowSteps(keras.layers.Layer):
             (height, self.map_width, condition_maps),
             seed,
             dropout,
+            network_actnorm,
             dtype=dtype,
             name="g1",
         )

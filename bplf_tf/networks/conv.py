@@ -32,7 +32,7 @@ class ConvNetwork(keras.layers.Layer):
     the input, maps over the image that depend on it linearly, `h @ condition_maps`: what a label
     says, it says of places, such as the mouth. The last layer is `exp(3 * gain) * conv(x, kernel)`
     with a kernel that starts at zero and no bias: whoever uses the network adds what suits it.
-    Gains are folded into the kernels.
+    Gains are folded into the kernels. Without `actnorm`, hidden layers have no gains.
 
     In training, `dropout` drops channels of the last hidden layer, each with all of its positions:
     neighbouring positions say much the same, so that single ones would not be missed (Tompson et
@@ -52,6 +52,7 @@ class ConvNetwork(keras.layers.Layer):
         map_shape: tuple[int, int, int],
         seed: int,
         dropout: float = 0.0,
+        actnorm: bool = True,
         **kwargs: Any,
     ) -> None:
         """Creates the weights.
@@ -67,12 +68,14 @@ class ConvNetwork(keras.layers.Layer):
           seed: of the weights' start.
           dropout: probability in [0, 1) with which a channel of the last hidden layer is dropped
             where keys are given to draw it from.
+          actnorm: whether hidden layers have gains and a normalised start.
           **kwargs: of `keras.layers.Layer`, such as `dtype` and `name`.
         """
         super().__init__(**kwargs)
         self.depth = depth
         self.width = width
         self.dropout = dropout
+        self.actnorm = actnorm
         self._seed = seed
         self.condition_size = condition_size
         self.hidden_layers = len(kernel_sizes) - 1
@@ -85,11 +88,12 @@ class ConvNetwork(keras.layers.Layer):
             # He's start, by the fan-in of one slice.
             start = keras.initializers.RandomNormal(stddev=math.sqrt(2 / fan_in), seed=seed + i)
             self._add(f"kernel_{i}", shape, "zeros" if last else start)
-            self._add(
-                f"gain_{i}",
-                (depth, channels[i + 1]),
-                keras.initializers.Constant(_last_gain(width)) if last else "zeros",
-            )
+            if last or actnorm:
+                self._add(
+                    f"gain_{i}",
+                    (depth, channels[i + 1]),
+                    keras.initializers.Constant(_last_gain(width)) if last else "zeros",
+                )
             if not last:
                 self._add(f"bias_{i}", (depth, channels[i + 1]))
         if condition_size:
@@ -120,11 +124,12 @@ class ConvNetwork(keras.layers.Layer):
         """
         slices = {}
         for i in range(self.hidden_layers + 1):
-            strength = 3.0 if i == self.hidden_layers else 1.0
-            gain = tf.exp(strength * self._value(f"gain_{i}"))[
-                :, tf.newaxis, tf.newaxis, tf.newaxis
-            ]
-            slices[f"kernel_{i}"] = tf.cast(self._value(f"kernel_{i}") * gain, dtype)
+            kernel = self._value(f"kernel_{i}")
+            if i == self.hidden_layers or self.actnorm:
+                strength = 3.0 if i == self.hidden_layers else 1.0
+                gain = tf.exp(strength * self._value(f"gain_{i}"))
+                kernel *= gain[:, tf.newaxis, tf.newaxis, tf.newaxis]
+            slices[f"kernel_{i}"] = tf.cast(kernel, dtype)
         for i in range(self.hidden_layers):
             slices[f"bias_{i}"] = tf.cast(self._value(f"bias_{i}"), dtype)
         if condition is not None:
@@ -164,8 +169,10 @@ class ConvNetwork(keras.layers.Layer):
           x: a batch of inputs `[B, H, W, in_channels]`.
 
         Returns:
-          Values of `gain_i` and `bias_i`, `[c_out]`, for every hidden layer.
+          Values of `gain_i` and `bias_i`, `[c_out]`, for every hidden layer; none without ActNorm.
         """
+        if not self.actnorm:
+            return {}
         start, hidden = {}, _with_maps(bounded(x), slices)
         for i in range(self.hidden_layers):
             hidden = add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])

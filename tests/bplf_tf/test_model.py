@@ -43,6 +43,8 @@ def _labels(count: int) -> np.ndarray:
         {"depth": (1, 3), "width": (4, 6)},
         {"network": "3x3_1x1_3x3"},
         {"kernel_form": "dense"},
+        {"squeeze": "haar", "image_shape": (8, 16, 3)},
+        {"network_actnorm": False},
         {"svd_protocol": "bijector"},
     ],
     ids=str,
