@@ -96,6 +96,18 @@ def test_scaling_counts_what_is_exchanged(tmp_path):
     assert two["loss"] == pytest.approx(alone["loss"], rel=1e-5)
 
 
+@pytest.mark.slow
+def test_input_pipeline_times_every_way(tmp_path):
+    out = tmp_path / "result.json"
+    arguments = [*TINY, "--depth=1", "--width=4", "--calls=1", "--images=50"]
+    done = run("input_pipeline", *arguments, f"--json_out={out}")
+    assert done.returncode == 0, done.stderr
+    assert "input pipeline, 10 steps in a call" in done.stdout
+    seconds = json.loads(out.read_text())["seconds"]
+    assert len(seconds) == 3
+    assert all(len(times) == 1 and times[0] > 0 for times in seconds.values())
+
+
 @pytest.mark.parametrize("module", ["train_step", "startup", "memory"])
 @pytest.mark.parametrize(
     ("flag", "message"),
