@@ -10,6 +10,7 @@ import pytest
 from benchmarks import report
 from benchmarks.contenders import CONTENDERS, DEFAULT_CONTENDERS, choose, has_normflows
 from benchmarks.problem import Problem
+from benchmarks.scaling import projection, ring_all_reduce_seconds
 from tests.checkout import ROOT
 
 TINY = ["--levels=2", "--image_size=8", "--batch_size=2", "--rounds=1"]
@@ -94,6 +95,18 @@ def test_scaling_counts_what_is_exchanged(tmp_path):
     assert 1 < two["collectives"] < 8
     assert 0 <= two["bytes"] - 4 * (two["parameters"] + 2) < 100
     assert two["loss"] == pytest.approx(alone["loss"], rel=1e-5)
+
+
+def test_projection_of_a_ring():
+    # Two devices: each sends every byte once, in two messages.
+    assert ring_all_reduce_seconds(1e9, 3, 2, 1e9, 0.01) == pytest.approx(1 + 3 * 2 * 0.01)
+    # Many: hardly more than twice the bytes, however many there are.
+    assert ring_all_reduce_seconds(1e9, 1, 1000, 1e9, 0.0) == pytest.approx(2, rel=2e-3)
+    text = projection(1_500_000, collectives=5)
+    assert "PROJECTION, not measured" in text
+    # 10 Gbit/s: 2 * 7 / 8 * 6 MB / 1.25 GB/s = 8.4 ms, and 5 * 14 messages of 50 us.
+    assert text.splitlines()[4].split("  ")[0] == "8 machines, 10 Gbit/s"
+    assert "11.9 ms" in text.splitlines()[4]
 
 
 @pytest.mark.slow
