@@ -1,0 +1,10 @@
+"""The sources of EmotionSet by name. A further one is a file beside these and a line in `_ALL`."""
+
+from datasets.emotionset.source import Source
+from datasets.emotionset.sources.jaffe import Jaffe
+
+_ALL: tuple[type[Source], ...] = (Jaffe,)
+
+SOURCES: dict[str, type[Source]] = {source.name: source for source in _ALL}
+
+__all__ = ["SOURCES", "Jaffe"]
