@@ -15,7 +15,7 @@ USAGES = ("Training", "PublicTest", "PrivateTest")
 # The csv's codes are not the alphabetical order: neutral is last.
 CODES = ("anger", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
-_COLUMNS = ("emotion", "pixels", "Usage")
+COLUMNS = ("emotion", "pixels", "Usage")
 _PIXEL_CHARACTERS = b"0123456789 "
 
 
@@ -62,11 +62,11 @@ def read_fer2013_csv(path: Path) -> Fer2013Rows:
 @functools.lru_cache(maxsize=1)
 def _read(path: Path, modified_ns: int, size: int) -> Fer2013Rows:
     emotions, usages, pixels = bytearray(), bytearray(), bytearray()
-    for line, (emotion, text, usage) in _rows(path):
-        where = f"{path}, line {line}"
-        emotions.append(_emotion(emotion, where))
-        usages.append(_usage(usage, where))
-        pixels += _pixels(text, where).tobytes()
+    for line, fields in _rows(path):
+        row = parse_row(fields, f"{path}, line {line}")
+        emotions.append(row.emotion)
+        usages.append(row.usage)
+        pixels += row.image.tobytes()
     if not emotions:
         raise ValueError(f"{path} has a header but no rows")
     with path.open("rb") as file:
@@ -81,27 +81,70 @@ def _read(path: Path, modified_ns: int, size: int) -> Fer2013Rows:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Fer2013Row:
+    """One row: positions in the codes and in `USAGES`, and uint8 `[48, 48]`."""
+
+    emotion: int
+    usage: int
+    image: np.ndarray
+
+
+def parse_header(header: list[str], where: str) -> tuple[int, int, int]:
+    """The positions of emotion, pixels and Usage, whose names may have spaces around them.
+
+    Raises:
+        ValueError: If these are not the columns; the message starts with `where`.
+    """
+    names = [name.strip() for name in header]
+    if sorted(names) != sorted(COLUMNS):
+        raise ValueError(
+            f"{where}: the columns must be {', '.join(COLUMNS)}, in any order; "
+            f"got {', '.join(names)[:100] or 'an empty file'}"
+        )
+    emotion, pixels, usage = (names.index(name) for name in COLUMNS)
+    return emotion, pixels, usage
+
+
+def in_order(row: list[str], columns: tuple[int, int, int], where: str) -> tuple[str, str, str]:
+    """A row's (emotion, pixels, usage), from the positions that `parse_header` found.
+
+    Raises:
+        ValueError: If the row has more or fewer columns; the message starts with `where`.
+    """
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"{where}: a row has {len(COLUMNS)} columns; got {len(row)}")
+    emotion, pixels, usage = columns
+    return row[emotion], row[pixels], row[usage]
+
+
+def parse_row(
+    fields: tuple[str, str, str], where: str, codes: tuple[str, ...] = CODES
+) -> Fer2013Row:
+    """A row from its (emotion, pixels, usage).
+
+    Args:
+        fields: The texts.
+        where: What messages start with, such as the path and the line.
+        codes: The names of the emotions by their codes.
+
+    Raises:
+        ValueError: If one of them is not what it should be, as for `read_fer2013_csv`.
+    """
+    emotion, pixels, usage = fields
+    code, position = _emotion(emotion, where, codes), _usage(usage, where)
+    return Fer2013Row(code, position, _pixels(pixels, where).reshape(SIDE, SIDE))
+
+
 def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
     """Yields the line number and (emotion, pixels, usage) of every row that is not blank."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         try:
-            header = [name.strip() for name in next(reader, [])]
-            if sorted(header) != sorted(_COLUMNS):
-                raise ValueError(
-                    f"{path}, line 1: the columns must be {', '.join(_COLUMNS)}, in any order; "
-                    f"got {', '.join(header)[:100] or 'an empty file'}"
-                )
-            emotion, pixels, usage = (header.index(name) for name in _COLUMNS)
+            columns = parse_header(next(reader, []), f"{path}, line 1")
             for row in reader:
-                if not row:
-                    continue
-                if len(row) != len(_COLUMNS):
-                    raise ValueError(
-                        f"{path}, line {reader.line_num}: a row has {len(_COLUMNS)} columns; "
-                        f"got {len(row)}"
-                    )
-                yield reader.line_num, (row[emotion], row[pixels], row[usage])
+                if row:
+                    yield reader.line_num, in_order(row, columns, f"{path}, line {reader.line_num}")
         except csv.Error as error:
             raise ValueError(
                 f"{path}, line {reader.line_num}: not readable as csv: {error}"
@@ -112,10 +155,10 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
             ) from error
 
 
-def _emotion(text: str, where: str) -> int:
+def _emotion(text: str, where: str, codes: tuple[str, ...]) -> int:
     code = text.strip()
-    if code not in {"0", "1", "2", "3", "4", "5", "6"}:
-        known = ", ".join(f"{code} {name}" for code, name in enumerate(CODES))
+    if code not in map(str, range(len(codes))):
+        known = ", ".join(f"{code} {name}" for code, name in enumerate(codes))
         raise ValueError(f"{where}: unknown emotion {text[:20]!r}; known are {known}")
     return int(code)
 

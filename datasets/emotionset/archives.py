@@ -122,7 +122,9 @@ class Archive:
     def where(self, name: str) -> str:
         """The member, for people: with the path of the archive."""
         path = Path(self.path)
-        return str(path / name) if path.is_dir() else f"{path}: {name}"
+        if path.is_dir():
+            return str(path / name)
+        return self.path if path.name == name else f"{path}: {name}"
 
     def _opened(self) -> _Opened:
         try:

@@ -21,7 +21,7 @@ CODES = {
     "SA": "sad",
     "SU": "surprise",
 }
-_NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)\.tiff?", re.IGNORECASE)
+_NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d{1,3})\.(\d{1,9})\.tiff?", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)

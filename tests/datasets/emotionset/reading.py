@@ -1,12 +1,15 @@
 """Reading a whole source in tests, and comparing it with what a fixture expects."""
 
 import pickle
+from typing import TypeVar
 
 import numpy as np
 
 from bplf_tf.config import EMOTIONS
 from datasets.emotionset.source import Dropped, Example, Source, Unit
 from tests.datasets.emotionset.fixtures import Expected
+
+T = TypeVar("T")
 
 
 def read_all(source: Source) -> tuple[dict[str, Example], dict[str, Dropped]]:
@@ -22,9 +25,7 @@ def read_all(source: Source) -> tuple[dict[str, Example], dict[str, Dropped]]:
         if isinstance(unit, Unit):
             assert unit.key not in units
             units.add(unit.key)
-            results = list(
-                pickle.loads(pickle.dumps(source)).read(pickle.loads(pickle.dumps(unit)))
-            )  # noqa: S301
+            results = list(sent(source).read(sent(unit)))
         for result in results or ():
             assert result.key not in examples, result.key
             if isinstance(result, Dropped):
@@ -37,6 +38,11 @@ def read_all(source: Source) -> tuple[dict[str, Example], dict[str, Dropped]]:
                 examples[result.key] = result
                 check_example(result)
     return examples, dropped
+
+
+def sent(value: T) -> T:
+    """The value as it arrives in another process."""
+    return pickle.loads(pickle.dumps(value))  # noqa: S301
 
 
 def check_example(example: Example) -> None:
