@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from absl import app, flags
 
-from trainers.files import WriteError
+from datasets.files import WriteError
 
 # `--help` lists the flags that the main module defines: count those defined here as its own.
 flags.disclaim_key_flags()

@@ -1,0 +1,223 @@
+"""EmotionSet as a TensorFlow dataset: `tfds.load("emotion_set/48_gray", data_dir=...)`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from datasets.emotionset import pipeline, report
+from datasets.emotionset.collection import Built
+from datasets.emotionset.examples import chunks_of_split, examples_of_chunk
+from datasets.emotionset.given import find_in, make_sources
+from datasets.emotionset.settings import COLOURS, SIZES, CleaningSettings, config_name
+from datasets.emotionset.source import Source, SourceError
+from datasets.emotionset.sources import SOURCES
+from datasets.emotionset.work_folder import WorkFolder
+from datasets.source import SPLITS
+
+# Raise it whenever other images, labels or splits come out of the same sources.
+VERSION = "1.0.0"
+
+# TFDS would write all of it into one file, which one reader alone can read.
+_LEAST_SHARD_BYTES = 1 << 20
+_TFDS_LEAST_SHARD_BYTES = tfds.download.DownloadConfig().min_shard_size
+
+
+@dataclasses.dataclass(eq=False)
+class EmotionSetConfig(tfds.core.BuilderConfig):
+    """One size, grey or colour; `source` is the only one that is looked for, "" is every one."""
+
+    size: int = SIZES[0]
+    channels: int = 1
+    source: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A build that is not just TFDS' configuration: which sources, cleaned how, worked on where.
+
+    Attributes:
+      settings: cleaning, size and splits.
+      sources: what to read.
+      files: what was given for them, by the names of the flags.
+      processes: how many to use; None is one per processor.
+      beam_runner: the runner of Apache Beam to work on, such as "direct"; None is without Beam.
+      beam_options: of that runner, "name=value" each.
+      bars: show progress.
+    """
+
+    settings: CleaningSettings
+    sources: tuple[Source, ...]
+    files: dict[str, Path] = dataclasses.field(default_factory=dict)
+    processes: int | None = None
+    beam_runner: str | None = None
+    beam_options: tuple[str, ...] = ()
+    bars: bool = True
+
+
+def make_config(size: int, channels: int, source: str = "") -> EmotionSetConfig:
+    """A configuration for any size, named after it."""
+    colour = "grey" if channels == 1 else "RGB"
+    whose = SOURCES[source].title if source else "all sources that are there"
+    return EmotionSetConfig(
+        name=config_name(size, channels, source),
+        description=f"{size}x{size} pixels, {colour}, {whose}",
+        size=size,
+        channels=channels,
+        source=source,
+    )
+
+
+class EmotionSet(tfds.core.GeneratorBasedBuilder):
+    """Faces showing emotions, from public data sets that the user has: one clean set of them."""
+
+    VERSION = tfds.core.Version(VERSION)
+    BUILDER_CONFIGS = tuple(
+        make_config(size, channels, source)
+        for source in ("", *SOURCES)
+        for size in SIZES
+        for channels in COLOURS
+    )
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "EmotionSet downloads nothing: its sources ask for a licence to be accepted. Put what you "
+        "have of them into the manual folder, as a folder or an archive of this name: "
+        + "; ".join(f"{name} ({one.title}, {one.address})" for name, one in SOURCES.items())
+        + "; ferplus/fer2013new.csv (FER+). datasets/README.md says how to get each of them. "
+        "`python -m datasets.build` builds from files anywhere else."
+    )
+    # TFDS finds it through `importlib_resources`, which it does not install.
+    code_path = Path(__file__)
+    builder_config: EmotionSetConfig
+
+    def __init__(self, *, plan: Plan | None = None, **kwargs: Any):
+        # First, since TFDS asks for the description of the data at once.
+        self._plan = plan
+        self._work: WorkFolder | None = None
+        self._beam: tuple[Any, Any] = (None, None)
+        super().__init__(**kwargs)
+
+    @classmethod
+    def for_plan(cls, plan: Plan, data_dir: str) -> EmotionSet:
+        """The builder that carries out a plan, of any size."""
+        size, channels = plan.settings.image_size, plan.settings.channels
+        name = config_name(size, channels)
+        config = name if name in cls.builder_configs else make_config(size, channels)
+        return cls(plan=plan, config=config, data_dir=data_dir)
+
+    @property
+    def _settings(self) -> CleaningSettings:
+        if self._plan is not None:
+            return self._plan.settings
+        config = self.builder_config
+        return CleaningSettings(image_size=config.size, channels=config.channels)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        settings = self._settings
+        side = settings.image_size
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=(
+                "Faces with one of seven emotions, merged from public data sets: cleaned, "
+                "cropped, and split so that no image and no named person is in two splits. "
+                "The folder `report` beside the data says what was done to which image."
+            ),
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(
+                        shape=(side, side, settings.channels), encoding_format="png"
+                    ),
+                    "label": tfds.features.ClassLabel(names=list(settings.labels)),
+                    "soft_label": tfds.features.Tensor(
+                        shape=(len(settings.labels),), dtype=np.float32
+                    ),
+                    "source": tfds.features.Text(),
+                    "subject": tfds.features.Text(),
+                    "key": tfds.features.Text(),
+                }
+            ),
+            supervised_keys=("image", "label"),
+            citation="\n".join(source.citation for source in SOURCES.values()),
+        )
+
+    def download_and_prepare(
+        self,
+        *,
+        download_dir: Any = None,
+        download_config: tfds.download.DownloadConfig | None = None,
+        file_format: Any = None,
+        permissions: Any = None,
+    ) -> None:
+        """Builds the data set; see `tfds.core.DatasetBuilder.download_and_prepare`.
+
+        Shards are small, so that there are many to be read side by side, unless
+        `download_config` says otherwise.
+        """
+        config = download_config or tfds.download.DownloadConfig()
+        changes: dict[str, Any] = {}
+        if config.min_shard_size == _TFDS_LEAST_SHARD_BYTES:
+            changes["min_shard_size"] = _LEAST_SHARD_BYTES
+        plan = self._plan
+        if plan is not None and plan.beam_runner and config.beam_runner is None:
+            from datasets.emotionset.on_beam import pipeline_options, runner_name
+
+            changes["beam_runner"] = runner_name(plan.beam_runner)
+            changes["beam_options"] = pipeline_options(plan.beam_options)
+        config = dataclasses.replace(config, **changes)
+        self._beam = (config.beam_runner, config.beam_options)
+        super().download_and_prepare(
+            download_dir=download_dir,
+            download_config=config,
+            file_format=file_format,
+            permissions=permissions,
+        )
+        if self._work is not None:
+            self._work.remove()
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        if self._plan is not None:
+            sources, files, bars = self._plan.sources, self._plan.files, self._plan.bars
+        else:
+            folder = Path(dl_manager.manual_dir)
+            sources, files = _in_manual_folder(folder, self.builder_config.source)
+            bars = True
+        root = Path(self._data_dir_root)
+        built, self._work = pipeline.run(
+            sources, self._settings, root, files, self._worker(), bars
+        )
+        report.write(built, Path(self.data_dir) / report.FOLDER)
+        return {
+            split: self._generate_examples(built, split)
+            for split in SPLITS
+            if any(one.kept and one.split == split for one in built.collection.records)
+        }
+
+    def _worker(self) -> pipeline.Worker:
+        runner, options = self._beam
+        if runner is None and options is None:
+            return pipeline.processes(self._plan.processes if self._plan else None)
+        from datasets.emotionset.on_beam import worker
+
+        return worker(runner, options)
+
+    def _generate_examples(self, built: Built, split: str) -> Any:
+        labels = built.settings.labels
+        chunks = chunks_of_split(built.collection, split)
+        if self._beam == (None, None):
+            return (one for chunk in chunks for one in examples_of_chunk(*chunk, labels))
+        from datasets.emotionset.on_beam import examples
+
+        return examples(chunks, labels)
+
+
+def _in_manual_folder(
+    folder: Path, only: str
+) -> tuple[tuple[Source, ...], dict[str, Path]]:
+    found = find_in(folder, only or None)
+    if not found:
+        wanted = only or ", ".join(SOURCES)
+        raise SourceError(f"{folder} has nothing named {wanted}")
+    return make_sources(found)

@@ -1,0 +1,57 @@
+"""MTCNN (Zhang et al., 2016) by the package `mtcnn`, which runs on TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from datasets.emotionset.detectors.face import Detector, Face, in_order
+from datasets.emotionset.picture import rgb
+
+# Smaller images leave the first of its networks nothing to look at.
+_LEAST_SIDE = 24
+
+
+class MtcnnDetector(Detector):
+    """Finds boxes and eyes."""
+
+    def __init__(self, score: float):
+        """Loads the networks.
+
+        Raises:
+          ValueError: the package is not installed.
+        """
+        try:
+            from mtcnn import MTCNN
+        except ImportError as error:
+            raise ValueError(
+                f"the detector mtcnn needs the extra of that name: pip install -e '.[mtcnn]' "
+                f"({error})"
+            ) from error
+        self._detector: Any = MTCNN(device="CPU:0")
+        self._score = score
+
+    def faces(self, image: np.ndarray) -> list[Face]:
+        """See `Detector.faces`."""
+        if min(image.shape[:2]) < _LEAST_SIDE:
+            return []
+        try:
+            found = self._detector.detect_faces(rgb(image))
+        except (ValueError, IndexError):  # how it meets an image without a single candidate
+            return []
+        return [
+            Face(
+                *map(float, one["box"]),
+                eyes=in_order(
+                    _point(one["keypoints"]["left_eye"]), _point(one["keypoints"]["right_eye"])
+                ),
+                score=float(one["confidence"]),
+            )
+            for one in found
+            if one["confidence"] >= self._score
+        ]
+
+
+def _point(pair: Any) -> tuple[float, float]:
+    return float(pair[0]), float(pair[1])

@@ -1,0 +1,140 @@
+"""From sources to a clean, split, proven collection of faces."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets.emotionset import set_steps, splits
+from datasets.emotionset.chunks import Chunk, make_chunks
+from datasets.emotionset.collection import Built, Collection
+from datasets.emotionset.duplicates import exact_copies
+from datasets.emotionset.parallel import work_on_all
+from datasets.emotionset.record import Record
+from datasets.emotionset.settings import CleaningSettings
+from datasets.emotionset.source import Dropped, Source, SourceError, Unit
+from datasets.emotionset.work_folder import WorkFolder, fingerprint
+
+# Works on all chunks and yields the number of records of each, in order.
+Worker = Callable[[list[Chunk], CleaningSettings, Path], Iterator[int]]
+
+
+def processes(count: int | None = None) -> Worker:
+    """The ordinary way to work: `count` processes on this machine, None for one per processor."""
+
+    def work(chunks: list[Chunk], settings: CleaningSettings, folder: Path) -> Iterator[int]:
+        return work_on_all(chunks, settings, folder, count)
+
+    return work
+
+
+def run(
+    sources: Sequence[Source],
+    settings: CleaningSettings,
+    root: Path,
+    files: dict[str, Path] | None = None,
+    worker: Worker | None = None,
+    bars: bool = True,
+) -> tuple[Built, WorkFolder]:
+    """Reads all sources, runs all steps, and proves the splits.
+
+    Args:
+      sources: what to read, each of another name.
+      settings: how.
+      root: existing folder beside whose contents finished work is kept; see `WorkFolder`.
+      files: what was given for the sources, for the fingerprint of finished work.
+      worker: how chunks are worked on; by default `processes()`.
+      bars: show a progress bar per source.
+
+    Returns:
+      the collection, and the folder that its pictures lie in, which the caller removes when it has
+      written them elsewhere.
+
+    Raises:
+      SourceError: a source cannot be used, or nothing is left of all of them.
+      SplitError: the splits cannot be proven.
+      WorkerError: a process was killed.
+      OSError: results cannot be written.
+    """
+    files = files or {}
+    if not sources:
+        raise SourceError("no source was given; give at least one")
+    units = [(source, list(source.units())) for source in sources]
+    folder = WorkFolder(root, fingerprint(settings, units, files))
+    folder.create()
+    try:
+        paths = _work(units, settings, folder, worker or processes(), bars)
+    except BaseException:
+        folder.remove_if_empty()
+        raise
+    collection = Collection(paths)
+    built = _decide(collection, sources, settings, files)
+    return built, folder
+
+
+def _work(
+    units: Sequence[tuple[Source, list[Unit | Dropped]]],
+    settings: CleaningSettings,
+    folder: WorkFolder,
+    worker: Worker,
+    bars: bool,
+) -> list[Path]:
+    paths: list[Path] = []
+    for source, items in units:
+        chunks = make_chunks(source, items, len(paths))
+        with _bar(source.title, len(items), bars) as bar:
+            images = 0
+            done = worker(chunks, settings, folder.path)
+            for chunk, count in zip(chunks, done, strict=True):
+                images += count
+                bar.set_postfix_str(f"{images} images", refresh=False)
+                bar.update(len(chunk.units))
+        paths += [chunk.path(folder.path) for chunk in chunks]
+    return paths
+
+
+def _bar(title: str, total: int, wanted: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=title, unit=" units", disable=not wanted, file=sys.stderr)
+
+
+def _decide(
+    collection: Collection,
+    sources: Sequence[Source],
+    settings: CleaningSettings,
+    files: dict[str, Path],
+) -> Built:
+    records = collection.records
+    _check_keys(records)
+    splits.assign(records, settings.validation_share, settings.test_share)
+    found = {"all": exact_copies(records)}
+    for source in sources:
+        found[source.name] = exact_copies([one for one in records if one.source == source.name])
+    set_steps.run(records, settings, collection.thumbnails)
+    if not any(record.kept for record in records):
+        raise SourceError(f"nothing is left: {_reasons(records)}")
+    return Built(
+        collection=collection,
+        settings=settings,
+        sources=tuple(sources),
+        files={name: str(path) for name, path in files.items()},
+        exact_copies=found,
+        proof=splits.prove(records),
+    )
+
+
+def _check_keys(records: Sequence[Record]) -> None:
+    key, count = Counter(record.key for record in records).most_common(1)[0]
+    if count > 1:
+        raise SourceError(f"{key} is there {count} times; keys must be unique within a source")
+
+
+def _reasons(records: Sequence[Record]) -> str:
+    counts = Counter(str(record.reason) for record in records)
+    listed = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    first = next((record.detail for record in records if record.detail), "")
+    return f"of {len(records)} images none was kept ({listed}); the first: {first}"
