@@ -44,6 +44,7 @@ class Plan:
       settings: cleaning, size and splits.
       sources: what to read.
       files: what was given for them, by the names of the flags.
+      work_root: existing folder beneath which finished work is kept; the caller removes it.
       processes: how many to use; None is one per processor.
       beam_runner: the runner of Apache Beam to work on, such as "direct"; None is without Beam.
       beam_options: of that runner, "name=value" each.
@@ -52,6 +53,7 @@ class Plan:
 
     settings: CleaningSettings
     sources: tuple[Source, ...]
+    work_root: Path
     files: dict[str, Path] = dataclasses.field(default_factory=dict)
     processes: int | None = None
     beam_runner: str | None = None
@@ -174,19 +176,14 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
             file_format=file_format,
             permissions=permissions,
         )
-        if self._work is not None:
+        if self._work is not None and self._plan is None:
             self._work.remove()
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        if self._plan is not None:
-            sources, files, bars = self._plan.sources, self._plan.files, self._plan.bars
-        else:
-            folder = Path(dl_manager.manual_dir)
-            sources, files = _in_manual_folder(folder, self.builder_config.source)
-            bars = True
-        root = Path(self._data_dir_root)
+        plan = self._plan or self._usual_plan(Path(dl_manager.manual_dir))
+        worker = self._worker(plan.processes)
         built, self._work = pipeline.run(
-            sources, self._settings, root, files, self._worker(), bars
+            plan.sources, plan.settings, plan.work_root, plan.files, worker, plan.bars
         )
         report.write(built, Path(self.data_dir) / report.FOLDER)
         return {
@@ -195,10 +192,19 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
             if any(one.kept and one.split == split for one in built.collection.records)
         }
 
-    def _worker(self) -> pipeline.Worker:
+    def _usual_plan(self, manual_folder: Path) -> Plan:
+        only = self.builder_config.source
+        found = find_in(manual_folder, only or None)
+        if not found:
+            wanted = only or ", ".join(SOURCES)
+            raise SourceError(f"{manual_folder} has nothing named {wanted}")
+        sources, files = make_sources(found)
+        return Plan(self._settings, sources, Path(self._data_dir_root), files)
+
+    def _worker(self, processes: int | None) -> pipeline.Worker:
         runner, options = self._beam
         if runner is None and options is None:
-            return pipeline.processes(self._plan.processes if self._plan else None)
+            return pipeline.processes(processes)
         from datasets.emotionset.on_beam import worker
 
         return worker(runner, options)
@@ -211,13 +217,3 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
         from datasets.emotionset.on_beam import examples
 
         return examples(chunks, labels)
-
-
-def _in_manual_folder(
-    folder: Path, only: str
-) -> tuple[tuple[Source, ...], dict[str, Path]]:
-    found = find_in(folder, only or None)
-    if not found:
-        wanted = only or ", ".join(SOURCES)
-        raise SourceError(f"{folder} has nothing named {wanted}")
-    return make_sources(found)

@@ -32,8 +32,8 @@ def crop(image: np.ndarray, face: Face, margin: float, align: bool) -> np.ndarra
     pixels = max(1, round(side))
     angle = tilt(face) if align else 0.0
     # Turned about the middle of the face, which comes to the middle of the crop.
-    matrix = cv2.getRotationMatrix2D(middle, angle, 1.0)
-    matrix[:, 2] += (pixels - 1) / 2 - np.array(middle)
+    matrix: np.ndarray = cv2.getRotationMatrix2D(middle, angle, 1.0)
+    matrix[:, 2] += np.subtract((pixels - 1) / 2, middle)
     if not angle:
         matrix[:, 2] = np.round(matrix[:, 2])  # whole pixels: nothing is interpolated
     return cv2.warpAffine(

@@ -15,13 +15,18 @@ from datasets.emotionset.sources import SOURCES
 FERPLUS = "ferplus"
 """FER+'s votes: a csv of its own, which belongs to FER2013."""
 _PATH = "path"
+# Fields of sources that follow the settings of the whole build.
+_CONTEMPT = "contempt"
 
 
 def option_name(source: type[Source], field: str) -> str:
-    """The flag of a field of a source: `jaffe` is the path of JAFFE, others have its name first."""
+    """The flag of a field of a source: `jaffe` is the path of JAFFE, others have its name first.
+
+    FER+'s, which only FER2013 has, are `ferplus` and `ferplus_labels`.
+    """
     if field == _PATH:
         return source.name
-    return field if field == FERPLUS else f"{source.name}_{field}"
+    return field if field.startswith(FERPLUS) else f"{source.name}_{field}"
 
 
 def options() -> dict[str, tuple[type[Source], dataclasses.Field[Any], Any]]:
@@ -30,14 +35,18 @@ def options() -> dict[str, tuple[type[Source], dataclasses.Field[Any], Any]]:
         option_name(source, field.name): (source, field, _type(source, field.name))
         for source in SOURCES.values()
         for field in dataclasses.fields(source)  # type: ignore[arg-type]
+        if field.name != _CONTEMPT
     }
 
 
-def make_sources(values: Mapping[str, Any]) -> tuple[tuple[Source, ...], dict[str, Path]]:
+def make_sources(
+    values: Mapping[str, Any], contempt: bool = False
+) -> tuple[tuple[Source, ...], dict[str, Path]]:
     """The sources for which a path is given.
 
     Args:
       values: by the names of `options`; None is not given.
+      contempt: whether sources that have images of contempt are to give them.
 
     Returns:
       the sources, in the registry's order, and the files and folders given, by their names.
@@ -66,6 +75,8 @@ def make_sources(values: Mapping[str, Any]) -> tuple[tuple[Source, ...], dict[st
             if name in fields:
                 flag = option_name(source, name)
                 files[flag] = _existing(fields[name], flag)
+        if any(field.name == _CONTEMPT for field in dataclasses.fields(source)):  # type: ignore[arg-type]
+            fields[_CONTEMPT] = contempt
         sources.append(source(**fields))
     if not sources:
         flags = ", ".join(f"--{name}" for name in SOURCES)

@@ -15,7 +15,7 @@ import numpy as np
 from datasets.emotionset import counts
 from datasets.emotionset.collection import Built
 from datasets.emotionset.report_page import page
-from datasets.files import written_aside, write_json, write_text
+from datasets.files import write_json, write_text, written_aside
 
 FOLDER = "report"
 JSON_NAME = "report.json"

@@ -68,15 +68,13 @@ def _sources(sources: Mapping[str, Any], steps: Sequence[str]) -> Iterable[str]:
     for source in sources.values():
         yield f"<h3>{_text(source['title'])}</h3>"
         yield _counts_table(source["steps"], "after step")
-        shares = {
-            step: {label: share for label, share in source["retention"][step].items()}
-            for step in steps
-            if step in source["retention"]
-        }
         yield _paragraph("Share of the images that come to a step and are kept by it:")
         yield _table(
             ("step", *EMOTIONS),
-            [(step, *(_share(row.get(label)) for label in EMOTIONS)) for step, row in shares.items()],
+            [
+                (step, *(_share(source["retention"][step].get(label)) for label in EMOTIONS))
+                for step in steps
+            ],
         )
 
 

@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from datasets.emotionset.settings import CleaningSettings
 from datasets.emotionset.source import Dropped, Source, Unit
@@ -72,8 +71,8 @@ def fingerprint(
     return content.hexdigest()[:16]
 
 
-def _versions() -> dict[str, Any]:
-    versions = {}
+def _versions() -> dict[str, str | None]:
+    versions: dict[str, str | None] = {}
     for name in _LIBRARIES:
         try:
             versions[name] = importlib.metadata.version(name)

@@ -30,6 +30,16 @@ class Face:
     score: float = 1.0
 
 
+def face_of(
+    box: Sequence[float], eyes: tuple[Point, Point] | None = None, score: float = 1.0
+) -> Face:
+    """A face of (left, top, width, height), with its eyes in any order."""
+    left, top, width, height = map(float, box)
+    if eyes is not None and eyes[0][0] > eyes[1][0]:
+        eyes = (eyes[1], eyes[0])
+    return Face(left, top, width, height, eyes, float(score))
+
+
 class Detector(abc.ABC):
     """Finds faces. Made in the process that uses it: what it holds cannot be sent to another."""
 
@@ -41,8 +51,3 @@ class Detector(abc.ABC):
 def largest(faces: Sequence[Face]) -> Face | None:
     """The largest face, the first of equal ones; None of none."""
     return max(faces, key=lambda face: face.width * face.height, default=None)
-
-
-def in_order(first: Point, second: Point) -> tuple[Point, Point]:
-    """Two eyes, the one on the left side of the image first."""
-    return (first, second) if first[0] <= second[0] else (second, first)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.emotionset.detectors.face import Detector, Face
+from datasets.emotionset.detectors.face import Detector, Face, face_of
 from datasets.emotionset.picture import grey
 
 
@@ -40,4 +40,4 @@ class HaarDetector(Detector):
         boxes = self._cascade.detectMultiScale(
             grey(image), scaleFactor=self._scale_factor, minNeighbors=self._min_neighbors
         )
-        return [Face(*map(float, box)) for box in boxes]
+        return [face_of(box) for box in boxes]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.emotionset.detectors.face import Detector, Face, in_order
+from datasets.emotionset.detectors.face import Detector, Face, face_of
 from datasets.emotionset.picture import rgb
 
 # Smaller images leave the first of its networks nothing to look at.
@@ -41,12 +41,10 @@ class MtcnnDetector(Detector):
         except (ValueError, IndexError):  # how it meets an image without a single candidate
             return []
         return [
-            Face(
-                *map(float, one["box"]),
-                eyes=in_order(
-                    _point(one["keypoints"]["left_eye"]), _point(one["keypoints"]["right_eye"])
-                ),
-                score=float(one["confidence"]),
+            face_of(
+                one["box"],
+                (_point(one["keypoints"]["left_eye"]), _point(one["keypoints"]["right_eye"])),
+                one["confidence"],
             )
             for one in found
             if one["confidence"] >= self._score

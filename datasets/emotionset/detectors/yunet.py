@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.emotionset.detectors.face import Detector, Face, in_order
+from datasets.emotionset.detectors.face import Detector, Face, face_of
 from datasets.emotionset.picture import rgb
 
 MODEL_NAME = "face_detection_yunet_2023mar.onnx"
@@ -54,10 +54,10 @@ class YuNetDetector(Detector):
         _, found = self._detector.detect(blue_first)
         # Four numbers of the box, five points of which the eyes come first, and the score.
         return [
-            Face(
-                *map(float, row[:4]),
-                eyes=in_order((float(row[4]), float(row[5])), (float(row[6]), float(row[7]))),
-                score=float(row[14]),
+            face_of(
+                row[:4],
+                ((float(row[4]), float(row[5])), (float(row[6]), float(row[7]))),
+                row[14],
             )
             for row in ([] if found is None else found)
         ]

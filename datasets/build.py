@@ -1,0 +1,127 @@
+"""Builds EmotionSet: `python -m datasets.build --fer2013=fer2013.csv --out=data`.
+
+Every source is optional: a folder, a file or an official archive each. What was read, dropped and
+why is told by `report/report.html` beside the data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any
+
+from datasets import flags
+from datasets.emotionset.given import make_sources, option_name, options
+from datasets.emotionset.settings import STEPS, CleaningSettings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """Where the result goes and what works on it."""
+
+    out: str | None = setting(None, "Folder to write the data set into. Required.")
+    overwrite: bool = setting(False, "Replace a data set of this size that --out already holds.")
+    processes: int | None = setting(None, "Processes to use; one per processor if unset.")
+    beam_runner: str | None = setting(
+        None, "Work on Apache Beam (extra beam): direct, flink, spark or dataflow."
+    )
+    beam_options: list[str] = dataclasses.field(
+        default_factory=list,
+        metadata={"help": "Options of the Beam runner: name=value, with commas between them."},
+    )
+    bars: bool = setting(True, "Show progress.")
+
+
+def _flags_class() -> type[Any]:
+    """A dataclass with a field for each flag: of the run, of the sources, of the cleaning."""
+    fields: list[tuple[str, Any, Any]] = []
+    for settings in (RunSettings, CleaningSettings):
+        hints = typing.get_type_hints(settings)
+        for field in dataclasses.fields(settings):
+            if field.name == "steps":  # flags have lists
+                listed: Any = dataclasses.field(
+                    default_factory=lambda: list(STEPS), metadata=field.metadata
+                )
+                fields.append((field.name, list[str], listed))
+            else:
+                fields.append((field.name, hints[field.name], field))
+    for name, (source, field, kind) in options().items():
+        default: Any = None if field.default is dataclasses.MISSING else field.default
+        text = _help(source, field.name)
+        fields.append((name, kind if default is not None else kind | None, setting(default, text)))
+    return dataclasses.make_dataclass("BuildFlags", fields, frozen=True)
+
+
+def _help(source: type[Any], field: str) -> str:
+    """What the source's docstring says of a field, in one line."""
+    lines = (source.__doc__ or "").partition("Attributes:")[2].splitlines()
+    indent = "      "
+    text: list[str] = []
+    for line in lines:
+        if line.startswith(f"{indent}{field}: "):
+            text = [line.partition(": ")[2]]
+        elif text and line.startswith(indent + "  "):
+            text.append(line.strip())
+        elif text:
+            break
+    return f"{source.title}: {' '.join(text) or field}"
+
+
+BuildFlags = _flags_class()
+
+
+def main(given: Any) -> int:
+    """Builds what the flags ask for; see `flags.run`."""
+    if given.out is None:
+        raise flags.UserError("--out is required: the folder to write the data set into")
+    if given.processes is not None and given.processes < 1:
+        raise flags.UserError(f"--processes must be at least 1; got {given.processes}")
+    try:
+        settings = _part(CleaningSettings, given, steps=tuple(given.steps))
+        named = {name: getattr(given, name) for name in options()}
+        sources, files = make_sources(_only_given(named), settings.contempt == "keep")
+    except ValueError as error:  # SourceError is one
+        raise flags.UserError(str(error)) from error
+
+    from datasets.emotionset.assembly import BuildError, build
+
+    try:
+        place = build(_part(RunSettings, given), settings, sources, files)
+    except BuildError as error:
+        raise flags.UserError(str(error)) from error
+    _print_end(place)
+    return 0
+
+
+def _part(kind: type[Any], given: Any, **changes: Any) -> Any:
+    names = [field.name for field in dataclasses.fields(kind)]
+    return kind(**{**{name: getattr(given, name) for name in names}, **changes})
+
+
+def _only_given(named: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out the options of sources without a path, which have their defaults."""
+    paths = {source.name for source, _, _ in options().values() if named[source.name] is not None}
+    return {
+        name: value
+        for name, value in named.items()
+        if options()[name][0].name in paths or name == option_name(options()[name][0], "ferplus")
+    }
+
+
+def _print_end(place: Path) -> None:
+    from datasets.emotionset.built import read_report
+
+    content = read_report(place)
+    for name, counts in content["all"]["splits"].items():
+        listed = ", ".join(f"{count} {label}" for label, count in counts.items())
+        print(f"{name:<11}{sum(counts.values()):>7}  {listed}")
+    for name, source in content["sources"].items():
+        print(f"{name:<11}{source['kept']:>7}  of {source['read']} images that were read")
+    print(f"data set   {place}")
+    print(f"report     {place / 'report' / 'report.html'}")
+    print(f"train      python -m trainers.fit --flagfile=emotionset.flags --data_path={place}")
+
+
+if __name__ == "__main__":
+    flags.run(BuildFlags, main)

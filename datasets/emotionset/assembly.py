@@ -1,0 +1,147 @@
+"""A build from beginning to end, which leaves a whole data set or what was there before."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from datasets.emotionset.settings import CleaningSettings, config_name
+from datasets.emotionset.source import Source, SourceError
+from datasets.emotionset.work_folder import FOLDER
+from datasets.files import reason, system_reason
+from datasets.quiet_tfds import quiet_tfds
+
+_RESULT = "result"  # where TFDS writes, beside the finished chunks
+
+
+class BuildError(Exception):
+    """The build could not be made; says why, and what is left to go on from."""
+
+
+def build(
+    run: Any, settings: CleaningSettings, sources: tuple[Source, ...], files: dict[str, Path]
+) -> Path:
+    """Builds EmotionSet.
+
+    Args:
+      run: out, overwrite, processes, beam_runner, beam_options and bars, as `datasets.build` has
+        them.
+      settings: cleaning, size and splits.
+      sources: what to read.
+      files: what was given for them, by the names of the flags.
+
+    Returns:
+      the folder with the data, `out/emotion_set/<configuration>/<version>`.
+
+    Raises:
+      BuildError: it is there already, a source is not usable, nothing is left, or it cannot be
+        written. What was there before is as it was.
+    """
+    out = Path(run.out)
+    place = _place(out, settings)
+    if place.exists() and not run.overwrite:
+        raise BuildError(
+            f"{place} is there already: give --overwrite to replace it, or choose another --out"
+        )
+    with _told(out):
+        work = out / FOLDER
+        fresh = [folder for folder in (out, *out.parents) if not folder.exists()]
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+            _prepare(run, settings, sources, files, work)
+            _put(work / _RESULT, place, out)
+            shutil.rmtree(work, ignore_errors=True)
+        except BaseException:
+            shutil.rmtree(work / _RESULT, ignore_errors=True)
+            for folder in (work, *fresh):
+                with contextlib.suppress(OSError):  # there is finished work, or never was a folder
+                    folder.rmdir()
+            raise
+    return place
+
+
+def _place(out: Path, settings: CleaningSettings) -> Path:
+    from datasets.emotionset.builder import VERSION
+
+    name = config_name(settings.image_size, settings.channels)
+    return out / "emotion_set" / name / VERSION
+
+
+def _prepare(
+    run: Any,
+    settings: CleaningSettings,
+    sources: tuple[Source, ...],
+    files: dict[str, Path],
+    work: Path,
+) -> None:
+    from datasets.emotionset.builder import EmotionSet, Plan
+
+    plan = Plan(
+        settings=settings,
+        sources=sources,
+        work_root=work,
+        files=files,
+        processes=run.processes,
+        beam_runner=run.beam_runner,
+        beam_options=tuple(run.beam_options),
+        bars=run.bars,
+    )
+    result = work / _RESULT
+    shutil.rmtree(result, ignore_errors=True)  # of a build that was killed
+    with quiet_tfds(bars=False):
+        builder = EmotionSet.for_plan(plan, str(result))
+        builder.download_and_prepare(download_dir=str(result / "downloads"))
+
+
+def _put(result: Path, place: Path, out: Path) -> None:
+    """Renames what was written to where it belongs; what was there goes when that is done."""
+    new = result / place.relative_to(out)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    old = result / "replaced"
+    if place.exists():
+        place.rename(old)
+    try:
+        new.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
+    # TFDS' note of the default configuration, which is the same for all of them.
+    note = Path("emotion_set", ".config")
+    if not (out / note).exists():
+        (result / note).rename(out / note)
+
+
+@contextlib.contextmanager
+def _told(out: Path) -> Iterator[None]:
+    """Turns what users can put right into a `BuildError` of one line."""
+    from datasets.emotionset.parallel import WorkerError
+
+    try:
+        yield
+    except (SourceError, WorkerError) as error:
+        raise BuildError(f"{error}{_left(out)}") from error
+    except Exception as error:
+        if system_reason(error) is None:
+            raise
+        name = getattr(error, "filename", None)
+        what = f" ({os.fspath(name)})" if name else ""
+        full = getattr(error, "errno", None) == errno.ENOSPC
+        advice = " Make room and run the command again." if full else ""
+        text = f"could not build {out}: {reason(error)}{what}.{advice}"
+        raise BuildError(f"{text}{_left(out)}") from error
+
+
+def _left(out: Path) -> str:
+    finished = sum(1 for _ in (out / FOLDER).rglob("chunk_*.npz"))
+    if not finished:
+        return ""
+    return (
+        f" Nothing half-built is left; {finished} finished parts are in {out / FOLDER}, from which "
+        "the same command goes on."
+    )

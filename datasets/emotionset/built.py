@@ -1,0 +1,175 @@
+"""EmotionSet as `datasets.build` left it: finding it and reading it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.assemble import assemble
+from datasets.source import ImageSource
+
+DATASET = "emotion_set"
+REPORT = Path("report", "report.json")
+_CONFIG = re.compile(r"(\d+)_(gray|rgb)(?:_(\w+))?")
+
+
+@dataclasses.dataclass(frozen=True)
+class BuiltSet:
+    """One configuration on disk.
+
+    Attributes:
+      path: of the version's folder.
+      size: height and width of its images.
+      channels: 1 or 3.
+      source: the only source it is of; "" for a merged one.
+    """
+
+    path: Path
+    size: int
+    channels: int
+    source: str
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """As numbers."""
+        return tuple(int(part) for part in self.path.name.split("."))
+
+
+def find_built(
+    places: Sequence[Path], image_size: tuple[int, int] | None, channels: int | None
+) -> BuiltSet | None:
+    """Finds what was built.
+
+    Args:
+      places: folders, in order of preference: a data set's own folder or one somewhere above it.
+      image_size: (height, width) wanted, or None.
+      channels: channels wanted, or None.
+
+    Returns:
+      of the first place that has any, the one whose images need the least change: of the size
+      wanted (without one, 48), else the smallest that is larger, else the largest; the channels
+      wanted (without any, grey); merged before a single source; the newest version.
+    """
+    wanted = max(image_size) if image_size else 48
+    for place in places:
+        found = _below(place)
+        if found:
+            return min(
+                found,
+                key=lambda one: (
+                    one.size < wanted,
+                    abs(one.size - wanted),
+                    one.channels != (channels or 1),
+                    bool(one.source),
+                    tuple(-part for part in one.version),
+                    str(one.path),
+                ),
+            )
+    return None
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """What `report.describe` wrote beside a built set."""
+    content: dict[str, Any] = json.loads((path / REPORT).read_text(encoding="utf-8"))
+    return content
+
+
+def read_built(
+    built: BuiltSet,
+    split: str,
+    image_size: tuple[int, int] | None,
+    channels: int | None,
+    limit: int | None,
+) -> ImageSource:
+    """Reads one split; see `datasets.load`.
+
+    Raises:
+      ValueError: it has no such split.
+    """
+    import tensorflow_datasets as tfds
+
+    from datasets.quiet_tfds import quiet_tfds
+
+    with quiet_tfds(bars=False):
+        builder = tfds.builder_from_directory(str(built.path))
+        if split not in builder.info.splits:
+            raise ValueError(
+                f"{built.path} has no {split} split; it has {', '.join(builder.info.splits)}"
+            )
+        count = min(
+            limit or builder.info.splits[split].num_examples,
+            builder.info.splits[split].num_examples,
+        )
+        dataset = builder.as_dataset(
+            split=f"{split}[:{count}]",
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+            shuffle_files=False,
+        )
+        images = np.empty((count, *builder.info.features["image"].shape), np.uint8)
+        labels = np.empty(count, np.int32)
+        place = 0
+        for batch in dataset.batch(500).as_numpy_iterator():
+            end = place + len(batch["label"])
+            images[place:end], labels[place:end] = batch["image"], batch["label"]
+            place = end
+        classes = tuple(builder.info.features["label"].names)
+    return assemble(
+        "emotionset",
+        split,
+        images,
+        labels,
+        classes,
+        _provenance(built, split),
+        image_size,
+        channels,
+        limit,
+    )
+
+
+def _provenance(built: BuiltSet, split: str) -> dict[str, Any]:
+    content = read_report(built.path)
+    sources = {
+        name: {
+            "title": source["title"],
+            "images": sum(source["splits"][split].values()),
+            "licence": source["licence"],
+            "citation": source["citation"],
+        }
+        for name, source in content["sources"].items()
+    }
+    removed = [
+        {"count": one["images"], "what": reason, "why": f"cleaning step {one['step']}"}
+        for reason, one in content["all"]["dropped"].items()
+    ]
+    licences = dict.fromkeys(f"{one['title']}: {one['licence']}" for one in sources.values())
+    return {
+        "source": "emotion_set",
+        "path": str(built.path.resolve()),
+        "version": built.path.name,
+        "sources": sources,
+        "split_rule": "official splits where the source has them, else by person",
+        "removed": removed,
+        "settings": content["settings"],
+        "licence": "; ".join(licences),
+    }
+
+
+def _below(place: Path) -> list[BuiltSet]:
+    if not place.is_dir():
+        return []
+    found = []
+    for info in (place / "dataset_info.json", *place.rglob("dataset_info.json")):
+        config = _CONFIG.fullmatch(info.parent.parent.name)
+        version = re.fullmatch(r"\d+\.\d+\.\d+", info.parent.name)
+        is_ours = info.is_file() and info.absolute().parents[2].name == DATASET
+        if config and version and is_ours and (info.parent / REPORT).is_file():
+            size, colour, source = config.groups()
+            channels = 1 if colour == "gray" else 3
+            found.append(BuiltSet(info.parent, int(size), channels, source or ""))
+    return list(dict.fromkeys(found))
