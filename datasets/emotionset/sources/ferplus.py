@@ -10,13 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bplf_tf.config import EMOTIONS
 from datasets.emotionset.archives import MemberError
 from datasets.emotionset.source import Dropped, SourceError
 from datasets.emotionset.sources.members import find_members, nothing_found
 
 FILE_NAME = "fer2013new.csv"
-# The columns of the file, in its order, and what they are called here.
+# The columns of the file, in its order, and the labels they are votes for.
 COLUMNS = {
     "neutral": "neutral",
     "happiness": "happy",
@@ -106,23 +105,10 @@ def _row(line: str, header: list[str]) -> tuple[list[int], str]:
 
 
 def named_votes(row: np.ndarray) -> dict[str, int] | None:
-    """A row of `FerPlus.votes` by the names in use here; None if the row was broken."""
+    """A row of `FerPlus.votes` by the names of the columns; None if the row was broken."""
     if (row == _BROKEN).any():
         return None
-    return {name: int(count) for name, count in zip(COLUMNS.values(), row, strict=True)}
-
-
-def soft_label(votes: Mapping[str, int]) -> np.ndarray | None:
-    """The votes for the seven emotions as shares, without contempt, unknown and not a face.
-
-    Args:
-      votes: of one image, as `Example.votes`.
-
-    Returns:
-      float64 `[7]` in the order of `EMOTIONS`, with sum 1; None if nobody voted for any of them.
-    """
-    counts = np.array([votes.get(name, 0) for name in EMOTIONS], np.float64)
-    return counts / counts.sum() if counts.sum() > 0 else None
+    return {name: int(count) for name, count in zip(COLUMNS, row, strict=True)}
 
 
 def chosen_label(
@@ -131,7 +117,7 @@ def chosen_label(
     """The label of an image.
 
     Args:
-      votes: of the image; None where they cannot be read.
+      votes: of the image, by the names of the columns; None where they cannot be read.
       how: one of `LABELS`. "none": FER2013's own label. "majority": what more than half of the
         votes are for. "plurality": what most are for. "soft": the same, and where several have
         most, FER2013's own label if it is one of them.
@@ -149,7 +135,7 @@ def chosen_label(
         return Dropped(key, "ferplus_broken_row", f"{where}: the votes cannot be read", own)
     shown = ", ".join(f"{name} {count}" for name, count in votes.items() if count)
     most = max(votes.values())
-    top = [name for name, count in votes.items() if count == most]
+    top = [COLUMNS[name] for name, count in votes.items() if count == most]
     if len(top) > 1 and how == "soft" and own in top:
         top = [own]
     if most == 0 or len(top) > 1 or (how == "majority" and 2 * most <= sum(votes.values())):

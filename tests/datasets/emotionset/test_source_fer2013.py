@@ -9,7 +9,7 @@ import pytest
 from bplf_tf.config import EMOTIONS
 from datasets.emotionset.source import SourceError, Unit
 from datasets.emotionset.sources import Fer2013, fer2013, pixel_csv
-from datasets.emotionset.sources.ferplus import read_ferplus, soft_label
+from datasets.emotionset.sources.ferplus import read_ferplus
 from tests.datasets.emotionset.fixtures import (
     Expected,
     Face,
@@ -158,10 +158,8 @@ def test_ferplus(tmp_path: Path, how: str) -> None:
             wanted.dropped[key] = choice
     examples = check(source, wanted)
     assert len(examples) < 30 or how == "none"
-    ours = {"happiness": "happy", "sadness": "sad", "NF": "not_a_face"}
     for key, example in examples.items():
-        official = expected.examples[key].votes or {}
-        assert example.votes == {ours.get(name, name): n for name, n in official.items()}
+        assert example.votes == expected.examples[key].votes
         assert example.provenance["fer2013"] == expected.examples[key].label
 
 
@@ -204,13 +202,7 @@ def test_votes_stay_with_their_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path.write_text("\n".join(lines))
     examples, _ = read_all(Fer2013(str(tmp_path), str(path)))
     for number, (key, found) in enumerate(expected.examples.items()):
-        votes = examples[key].votes
-        if number in (20, 21, 22):
-            assert votes is None
-        else:
-            assert found.votes is not None
-            assert votes is not None
-            assert list(votes.values()) == [found.votes[name] for name in found.votes]
+        assert examples[key].votes == (None if number in (20, 21, 22) else found.votes)
     _, dropped = read_all(Fer2013(str(tmp_path), str(path), "plurality"))
     assert dropped[list(expected.examples)[20]].reason == "ferplus_broken_row"
 
@@ -254,18 +246,6 @@ def test_ferplus_of_any_name(tmp_path: Path) -> None:
     assert read_ferplus(tmp_path).votes.shape == (3, 10)
 
 
-def test_soft_labels() -> None:
-    votes = {"happy": 3, "neutral": 1, "contempt": 2, "unknown": 3, "not_a_face": 1}
-    shares = soft_label(votes)
-    assert shares is not None
-    assert dict(zip(EMOTIONS, shares, strict=True)) == {
-        **dict.fromkeys(EMOTIONS, 0.0),
-        "happy": 0.75,
-        "neutral": 0.25,
-    }
-    assert soft_label({"contempt": 6, "unknown": 4}) is None
-
-
 def test_nothing_usable(tmp_path: Path) -> None:
     write(tmp_path / "train.csv", "emotion,pixels\n")
     with pytest.raises(SourceError, match=r"there is train\.csv; accepted are fer2013\.csv or"):
@@ -297,7 +277,7 @@ def test_real_rows(shared_data: Path, tmp_path: Path) -> None:
     for row, (label, image) in enumerate(zip(labels, images, strict=True)):
         expected.examples[f"row{row:05d}"] = Face(CODES[label], None, "train", image)
     examples = check(Fer2013(str(tmp_path), str(tmp_path)), expected)
-    happy = [(found.votes or {})["happy"] for found in examples.values()]
+    happy = [(found.votes or {})["happiness"] for found in examples.values()]
     assert happy == votes[:, columns.index("happiness")].tolist()
     (tmp_path / "fer2013.csv").unlink()
     check(Fer2013(str(tmp_path)), expected)
