@@ -114,7 +114,7 @@ def _print_end(place: Path) -> None:
 
     content = read_report(place)
     for name, counts in content["all"]["splits"].items():
-        listed = ", ".join(f"{count} {label}" for label, count in counts.items())
+        listed = ", ".join(f"{count} {label}" for label, count in counts.items() if count)
         print(f"{name:<11}{sum(counts.values()):>7}  {listed}")
     for name, source in content["sources"].items():
         print(f"{name:<11}{source['kept']:>7}  of {source['read']} images that were read")

@@ -14,6 +14,7 @@ from datasets.emotionset.settings import CleaningSettings, config_name
 from datasets.emotionset.source import Source, SourceError
 from datasets.emotionset.work_folder import FOLDER
 from datasets.files import reason, system_reason
+from datasets.quiet_tensorflow import import_tensorflow
 from datasets.quiet_tfds import quiet_tfds
 
 _RESULT = "result"  # where TFDS writes, beside the finished chunks
@@ -79,6 +80,7 @@ def _prepare(
     files: dict[str, Path],
     work: Path,
 ) -> None:
+    import_tensorflow()  # it would be imported in the midst of the bars
     from datasets.emotionset.builder import EmotionSet, Plan
 
     plan = Plan(

@@ -13,6 +13,7 @@ from datasets.emotionset import pipeline, report
 from datasets.emotionset.collection import Built
 from datasets.emotionset.examples import chunks_of_split, examples_of_chunk
 from datasets.emotionset.given import find_in, make_sources
+from datasets.emotionset.shards import with_many_shards
 from datasets.emotionset.settings import COLOURS, SIZES, CleaningSettings, config_name
 from datasets.emotionset.source import Source, SourceError
 from datasets.emotionset.sources import SOURCES
@@ -21,10 +22,6 @@ from datasets.source import SPLITS
 
 # Raise it whenever other images, labels or splits come out of the same sources.
 VERSION = "1.0.0"
-
-# TFDS would write all of it into one file, which one reader alone can read.
-_LEAST_SHARD_BYTES = 1 << 20
-_TFDS_LEAST_SHARD_BYTES = tfds.download.DownloadConfig().min_shard_size
 
 
 @dataclasses.dataclass(eq=False)
@@ -158,10 +155,8 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
         Shards are small, so that there are many to be read side by side, unless
         `download_config` says otherwise.
         """
-        config = download_config or tfds.download.DownloadConfig()
+        config = with_many_shards(download_config or tfds.download.DownloadConfig())
         changes: dict[str, Any] = {}
-        if config.min_shard_size == _TFDS_LEAST_SHARD_BYTES:
-            changes["min_shard_size"] = _LEAST_SHARD_BYTES
         plan = self._plan
         if plan is not None and plan.beam_runner and config.beam_runner is None:
             from datasets.emotionset.on_beam import pipeline_options, runner_name

@@ -44,8 +44,8 @@ class Collection:
         """Of records with a picture, by their places: uint8 `[N, 48, 48]`."""
         return self._gather(places, "rows", "thumbnails")
 
-    def dropped_images(self, places: Sequence[int]) -> np.ndarray:
-        """What is shown of dropped records, whichever step it was: uint8 `[N, 48, 48]`."""
+    def small_images(self, places: Sequence[int]) -> np.ndarray:
+        """What is shown of records, whichever step dropped them, if any: uint8 `[N, 48, 48]`."""
         images = self._gather(places, "dropped_rows", "dropped")
         late = self._gather(places, "rows", "thumbnails")
         return np.maximum(images, late)  # what is in one of the two is black in the other

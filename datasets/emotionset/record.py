@@ -26,6 +26,7 @@ class Record:
       step: the step that dropped it, or None if it is kept.
       reason: a short name, which groups what was dropped.
       detail: what was wrong with it, one line.
+      copy_of: the key of the record whose copy it is, if that is why it was dropped.
       split: where it goes, or None as long as that is not known.
     """
 
@@ -42,6 +43,7 @@ class Record:
     step: str | None = None
     reason: str | None = None
     detail: str | None = None
+    copy_of: str | None = None
     split: str | None = None
 
     @property

@@ -150,6 +150,7 @@ def _dropped(built: Built) -> Iterator[tuple[str, str, list[np.ndarray]]]:
     from datasets.emotionset.sheets import evenly
 
     records = built.collection.records
+    place_of = {record.key: place for place, record in enumerate(records)}
     for reason, known in counts.by_reason(records).items():
         places = [
             place
@@ -161,7 +162,12 @@ def _dropped(built: Built) -> Iterator[tuple[str, str, list[np.ndarray]]]:
         some = [places[i] for i in evenly(len(places), _PER_REASON)]
         shown = f", {len(some)} of {known['images']}" if len(some) < known["images"] else ""
         title = f"Dropped: {reason} (step {known['step']}{shown})"
-        yield reason, title, list(built.collection.dropped_images(some))
+        images = list(built.collection.small_images(some))
+        if records[some[0]].copy_of is not None:
+            title += "; right of each what it is a copy of"
+            twins = built.collection.small_images([place_of[str(records[i].copy_of)] for i in some])
+            images = [image for pair in zip(images, twins, strict=True) for image in pair]
+        yield reason, title, images
 
 
 def _file_name(reason: str) -> str:

@@ -57,6 +57,7 @@ def _drop_copies(
                 reason = f"{kind}_copy_across_splits" if across else f"{kind}_copy"
                 where = f" in {records[best].split}" if across else ""
                 records[place].drop(step, reason, f"copy of {records[best].key}{where}")
+                records[place].copy_of = records[best].key
 
 
 def _drop_conflicts(records: Sequence[Record], groups: list[list[int]]) -> None:

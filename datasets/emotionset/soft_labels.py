@@ -19,9 +19,7 @@ VOTE_OF_LABEL = {
 }
 
 
-def soft_label(
-    label: str, votes: Mapping[str, int] | None, labels: Sequence[str]
-) -> np.ndarray:
+def soft_label(label: str, votes: Mapping[str, int] | None, labels: Sequence[str]) -> np.ndarray:
     """The probabilities of the labels.
 
     Args:

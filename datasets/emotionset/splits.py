@@ -46,9 +46,7 @@ def assign(records: Iterable[Record], validation_share: float, test_share: float
             record.split = _split_of_image(str(record.digest), validation_share, test_share)
 
 
-def _split_people(
-    names: set[str], validation_share: float, test_share: float
-) -> dict[str, str]:
+def _split_people(names: set[str], validation_share: float, test_share: float) -> dict[str, str]:
     ordered = sorted(names, key=lambda name: (_hash(name), name))
     test, validation = (_count(len(names), share) for share in (test_share, validation_share))
     return {

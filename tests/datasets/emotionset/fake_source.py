@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -70,7 +70,8 @@ def face(seed: int, emotion: str, size: int = 48) -> np.ndarray:
     return draw_face(seed, emotion, size, 1)[..., 0]
 
 
-def example(seed: int, label: str = "happy", **changes) -> Example:
+def example(seed: int, label: str = "happy", **changes: Any) -> Example:
     """A drawn face of nobody in particular."""
-    fields = {"key": f"{seed}_{label}", "image": face(seed, label), "label": label, **changes}
+    drawn = label if label in EMOTIONS else "neutral"
+    fields = {"key": f"{seed}_{label}", "image": face(seed, drawn), "label": label, **changes}
     return Example(**fields)
