@@ -345,6 +345,9 @@ class _Tar:
                 if not 0 <= info.size <= end - info.offset_data:
                     raise SourceError(f"{path} is truncated or damaged: at {info.name}")
                 _add(self._members, info.name, (info.offset_data, info.size), path)
+            # A whole tar ends in blocks of zeros; one that was cut between members has none.
+            if not os.pread(self._file.fileno(), 512, file.offset):
+                raise SourceError(f"{path} is truncated: its end is missing")
 
     def names(self) -> Iterable[str]:
         return self._members
