@@ -196,15 +196,23 @@ class CkPlus(Source):
 
     def _read_sequence(self, sequence: _Sequence) -> Iterator[Example | Dropped]:
         frames, label = sequence.frames, sequence.label
-        count = len(frames)
-        # The first frame never counts as the emotion, unless there is no other.
-        start = max(1, count - self.emotion_frames) if count > 1 else 0
-        chosen = [(0, "neutral")] if (count > 1 or label is None) and self.neutral != "none" else []
+        peak = _number(frames[-1])
+        # By the frames' numbers, so that missing frames do not make others the first or last ones.
+        # The first never counts as the emotion, unless there can be no other.
+        chosen = []
+        if self.neutral != "none" and (peak > 1 or label is None):
+            if _number(frames[0]) > 1:
+                key = f"{frames[0][2].rpartition('_')[0]}_00000001"
+                detail = f"{frames[0][1]} is the first frame there is: none is known to be neutral"
+                yield Dropped(key, "no_first_frame", detail, "neutral")
+            else:
+                chosen = [(frames[0], "neutral")]
         if label is not None:
-            chosen += [(position, label) for position in range(start, count)]
-        for position, of_frame in chosen:
-            provenance = {"form": "CK+", "frame": position + 1, "frames": count, "sequence": label}
-            yield self._read_frame(frames[position], of_frame, sequence.subject, provenance)
+            least = max(peak - self.emotion_frames + 1, min(2, peak))
+            chosen += [(frame, label) for frame in frames if _number(frame) >= least]
+        for frame, of_frame in chosen:
+            provenance = {"form": "CK+", "frame": _number(frame), "peak": peak, "sequence": label}
+            yield self._read_frame(frame, of_frame, sequence.subject, provenance)
 
     def _read_frame(
         self, frame: Frame, label: str, subject: str, provenance: dict[str, object]

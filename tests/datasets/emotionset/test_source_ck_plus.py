@@ -32,7 +32,7 @@ def test_sequences(tmp_path: Path, label_folder: str, contempt: bool) -> None:
         "file": "cohn-kanade-images/S005/001/S005_001_00000006.png",
         "form": "CK+",
         "frame": 6,
-        "frames": 6,
+        "peak": 6,
         "sequence": "anger",
     }
 
@@ -111,6 +111,22 @@ def test_frames_after_the_labelled_one_are_not_taken(tmp_path: Path) -> None:
     examples, _ = read_all(CkPlus(str(tmp_path)))
     assert "S005_005_00000007" not in examples
     assert examples["S005_005_00000004"].label == "happy"
+
+
+def test_missing_frames_do_not_make_others_first_or_last(tmp_path: Path) -> None:
+    write_ck_plus(tmp_path, 1, traps=False)
+    for sequence, frame in ((5, 1), (5, 5), (6, 4), (6, 5)):
+        name = f"S005_{sequence:03d}_{frame:08d}.png"
+        (tmp_path / f"cohn-kanade-images/S005/{sequence:03d}/{name}").unlink()
+    examples, dropped = read_all(CkPlus(str(tmp_path)))
+    assert dropped["S005_005_00000001"].reason == "no_first_frame"
+    found = {key[5:]: example.label for key, example in examples.items() if key[7] in "56"}
+    assert found == {
+        "005_00000004": "happy",
+        "005_00000006": "happy",
+        "006_00000001": "neutral",
+        "006_00000006": "sad",
+    }
 
 
 @pytest.mark.parametrize("missing", ["cohn-kanade-images", "Emotion"])

@@ -52,9 +52,9 @@ def ck_plus_label(example: Example, tree: Tree) -> set[str]:
     own = {name: text for name, text in tree.items() if start in name.upper()}
     texts = [text for name, text in own.items() if name.lower().endswith(end)]
     labels = {names[round(float(text))] for text in texts if is_number(text)}
-    frames = [name.upper() for name in own if is_png(name)]
-    first = min(name.rpartition("_")[2].partition(".")[0] for name in frames)
-    return {"neutral"} if frame == first and len(frames) > 1 else labels
+    (peak,) = {int(name[-len(end) - 8 : -len(end)]) for name in own if name.lower().endswith(end)}
+    assert int(frame) == 1 or peak - 3 < int(frame) <= peak
+    return {"neutral"} if int(frame) == 1 < peak else labels
 
 
 def is_number(text: bytes) -> bool:
@@ -62,10 +62,6 @@ def is_number(text: bytes) -> bool:
         return 0 <= float(text) < 8
     except ValueError:
         return False
-
-
-def is_png(name: str) -> bool:
-    return name.lower().endswith(".png")
 
 
 def folder_label(example: Example, tree: Tree) -> set[str]:
