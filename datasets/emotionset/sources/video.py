@@ -79,10 +79,10 @@ def small_frames(path: Path) -> np.ndarray:
 def moving_apex(small: np.ndarray) -> int | None:
     """The frame that differs most from the first.
 
-    The mean difference to the first frame is smoothed over five frames, and what a drift from the
-    first to the last frame would explain is taken off. So a clip that ends neutral has its apex in
-    between, and one that was cut at its apex has it where the expression is reached: the last frame
-    never is the apex.
+    The mean difference to the first frame is smoothed, by the median and then the mean of five
+    frames, so that a damaged frame or a blink is no apex. What a drift from the first to the last
+    frame would explain is taken off. So a clip that ends neutral has its apex in between, and one
+    that was cut at its apex has it where the expression is reached: never in the last frame.
 
     Args:
       small: `[N, h, w]`, of `small_frames`.
@@ -94,12 +94,16 @@ def moving_apex(small: np.ndarray) -> int | None:
     if count < _SMOOTH:
         return None
     difference = np.abs(small - small[0]).mean((1, 2))
-    ones = np.ones(_SMOOTH)
-    # At the ends the mean is over fewer frames.
-    smooth = np.convolve(difference, ones, "same") / np.convolve(np.ones(count), ones, "same")
+    smooth = _windows(np.median(_windows(difference), axis=1)).mean(1)
     score = smooth - np.linspace(0, 1, count) * smooth[-1]
     apex = 1 + int(score[1:-1].argmax())
     return apex if score[apex] >= _STILL and difference.max() >= _STILL else None
+
+
+def _windows(values: np.ndarray) -> np.ndarray:
+    """Each value with those around it: `[N, 5]`; at the ends, the last value stands for others."""
+    padded = np.pad(values, _SMOOTH // 2, "edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, _SMOOTH)
 
 
 def pick_frames(path: Path, wanted: set[int]) -> dict[int, np.ndarray]:

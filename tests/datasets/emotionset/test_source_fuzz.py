@@ -204,7 +204,7 @@ def test_spoiled_files(tmp_path: Path, case: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_thousands_of_spoiled_files(tmp_path: Path, case: str) -> None:
-    rounds = 150 if case == "mmi" else 600
+    rounds = 100 if case == "mmi" else 600
     counts = fuzz(case, rounds, 1, tmp_path)
     print(case, dict(counts))
     assert counts["examples"] > rounds

@@ -190,6 +190,14 @@ def test_a_head_that_drifts(tmp_path: Path) -> None:
     assert example.provenance["frame"] % len(COURSE) in APEX
 
 
+def test_a_damaged_frame_is_no_apex(tmp_path: Path) -> None:
+    frames = frames_of(1, "happy", False, None, (0.0, 0.0) + COURSE + (0.0, 0.0))
+    frames[15] = 255 - frames[15]
+    session_with(tmp_path / "1", frames)
+    examples, _ = read_all(Mmi(str(tmp_path)))
+    assert {example.provenance["frame"] - 2 for example in examples.values()} <= set(APEX)
+
+
 def test_an_unknown_dual_view_goes_by_the_face(tmp_path: Path) -> None:
     for number, half in enumerate(("left", "right"), start=1):
         folder = tmp_path / str(number)
