@@ -211,6 +211,8 @@ def _open(path: str, size: int, modified_ns: int, process: int) -> _Opened:
             return _Tar(path, Path(path))
     except SourceError:
         raise
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error}") from error
     except Exception as error:  # tarfile and zipfile let errors of many kinds through
         raise SourceError(
             f"{path} is truncated, damaged or not {ACCEPTED}: {type(error).__name__}: {error}"

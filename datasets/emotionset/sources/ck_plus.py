@@ -314,7 +314,7 @@ def _label(
             detail = f"{archive.where(name)}: the name is not that of a frame of {sequence}"
             return Dropped(sequence, "misplaced", detail)
         try:
-            found.add(_parse_label(archive, name))
+            found.add(parse_label(archive, name))
         except ValueError as error:
             return Dropped(sequence, "unknown_label", str(error))
         peak = int(match[3])
@@ -335,7 +335,7 @@ def _number(frame: Frame) -> int:
     return int(frame[2].rpartition("_")[2])
 
 
-def _parse_label(archive: Archive, name: str) -> str:
+def parse_label(archive: Archive, name: str) -> str:
     """Reads a label file; raises ValueError, with its path, if it has no label."""
     content = archive.read(name, limit=1000)
     number = float(content) if _NUMBER.fullmatch(content) else -1.0

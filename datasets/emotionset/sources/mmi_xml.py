@@ -57,10 +57,10 @@ def view_of(archive: Archive, name: str, clip: str) -> str:
     except ValueError as error:
         raise XmlError("no_view", str(error)) from error
     named = [track for track in tracks if _stem(track.get("filename")) == clip]
-    unnamed = [track for track in tracks if not track.get("filename")]
-    views = {track.get("view", "").strip() for track in named or unnamed}
+    # Where no track names the clip, it is enough that all of the session's have one view.
+    views = {track.get("view", "").strip() for track in named or tracks}
     if len(views) != 1:
-        raise XmlError("no_view", f"{where}: it has no one view for {clip}")
+        raise XmlError("no_view", f"{where}: it does not say which of its views {clip} has")
     (view,) = views
     if view not in VIEWS:
         raise XmlError("no_view", f"{where}: unknown view {view[:20]!r}; known are 0, 1 and 2")

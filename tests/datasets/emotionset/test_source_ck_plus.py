@@ -1,10 +1,14 @@
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from datasets.emotionset.archives import Archive
 from datasets.emotionset.source import SourceError
-from datasets.emotionset.sources import SOURCES, CkPlus
+from datasets.emotionset.sources import SOURCES, CkPlus, ck_plus
 from tests.datasets.emotionset.fixtures import (
     Expected,
     face,
@@ -127,6 +131,24 @@ def test_missing_frames_do_not_make_others_first_or_last(tmp_path: Path) -> None
         "006_00000001": "neutral",
         "006_00000006": "sad",
     }
+
+
+@given(text=st.one_of(st.binary(max_size=12), st.from_regex(rb"\s*[0-9.eE+-]{1,8}\s*")))
+def test_any_label_text(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> None:
+    folder = tmp_path_factory.mktemp("label")
+    write(folder / "x.txt", text)
+    try:
+        code = float(text.decode("ascii"))
+        wanted = CODES[int(code)] if code in range(8) and b"_" not in text else None
+    except (ValueError, OverflowError):
+        wanted = None
+    try:
+        found = ck_plus.parse_label(Archive(str(folder)), "x.txt")
+    except ValueError:
+        # Forms of numbers that no label file has may be refused, but none is misread.
+        assert wanted is None or not re.fullmatch(rb"\s*[0-9]+(\.0*)?(e[+-]?[0-9]+)?\s*", text)
+    else:
+        assert found == wanted
 
 
 @pytest.mark.parametrize("missing", ["cohn-kanade-images", "Emotion"])

@@ -128,6 +128,29 @@ def test_namespaces_and_several_tracks(tmp_path: Path) -> None:
     assert dropped["1/S054-002"].reason == "profile_view"
 
 
+@pytest.mark.parametrize(
+    ("tracks", "found"),
+    [
+        ('<track view="0"/>', True),
+        ('<track view="0" filename="other.avi"/>', True),
+        ('<track view="0"/><track view="0" type="Audio"/>', True),
+        ('<track view="0"/><track view="1"/>', False),
+        ('<track view="1"/><track view="0" filename="S054-001.png"/>', True),
+        ('<track view="3"/>', False),
+        ("<track/>", False),
+        ("", False),
+    ],
+)
+def test_which_track_is_meant(tmp_path: Path, tracks: str, found: bool) -> None:
+    folder = tmp_path / "1"
+    save(folder / "S054-001.png", frontal(0, "happy"))
+    write(folder / "S054-001.xml", clip_xml(4))
+    write(folder / "session.xml", f"<session>{tracks}</session>")
+    examples, dropped = read_all(Mmi(str(tmp_path)))
+    assert list(examples) == (["1/S054-001"] if found else [])
+    assert {drop.reason for drop in dropped.values()} == (set() if found else {"no_view"})
+
+
 def test_two_emotions_are_none(tmp_path: Path) -> None:
     folder = tmp_path / "1"
     save(folder / "S054-001.png", frontal(0, "happy"))
