@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from datasets.emotionset import pipeline
+from datasets.emotionset.collection import Built
 from datasets.emotionset.settings import CleaningSettings, config_name
 from datasets.emotionset.source import Source, SourceError
+from datasets.emotionset.version import DATASET, VERSION
 from datasets.emotionset.work_folder import FOLDER
 from datasets.files import reason, system_reason
 from datasets.quiet_tensorflow import import_tensorflow
@@ -49,17 +52,19 @@ def build(
         raise BuildError(
             f"{place} is there already: give --overwrite to replace it, or choose another --out"
         )
+    fresh = [folder for folder in (out, *out.parents) if not folder.exists()]
+    result = out / FOLDER / _RESULT
     with _told(out):
-        work = out / FOLDER
-        fresh = [folder for folder in (out, *out.parents) if not folder.exists()]
         try:
-            work.mkdir(parents=True, exist_ok=True)
-            _prepare(run, settings, sources, files, work)
-            _put(work / _RESULT, place, out)
-            shutil.rmtree(work, ignore_errors=True)
+            out.mkdir(parents=True, exist_ok=True)
+            worker = _worker(run)
+            built, work = pipeline.run(sources, settings, out, files, worker, run.bars)
+            _write(built, run, result)
+            _put(result, place, out)
+            work.remove()
         except BaseException:
-            shutil.rmtree(work / _RESULT, ignore_errors=True)
-            for folder in (work, *fresh):
+            shutil.rmtree(result, ignore_errors=True)
+            for folder in (out / FOLDER, *fresh):
                 with contextlib.suppress(OSError):  # there is finished work, or never was a folder
                     folder.rmdir()
             raise
@@ -67,37 +72,35 @@ def build(
 
 
 def _place(out: Path, settings: CleaningSettings) -> Path:
-    from datasets.emotionset.builder import VERSION
-
     name = config_name(settings.image_size, settings.channels)
-    return out / "emotion_set" / name / VERSION
+    return out / DATASET / name / VERSION
 
 
-def _prepare(
-    run: Any,
-    settings: CleaningSettings,
-    sources: tuple[Source, ...],
-    files: dict[str, Path],
-    work: Path,
-) -> None:
-    import_tensorflow()  # it would be imported in the midst of the bars
-    from datasets.emotionset.builder import EmotionSet, Plan
+def _worker(run: Any) -> pipeline.Worker:
+    if run.beam_runner is None:
+        return pipeline.processes(run.processes)
+    from datasets.emotionset.on_beam import pipeline_options, runner_name, worker
 
-    plan = Plan(
-        settings=settings,
-        sources=sources,
-        work_root=work,
-        files=files,
-        processes=run.processes,
-        beam_runner=run.beam_runner,
-        beam_options=tuple(run.beam_options),
-        bars=run.bars,
-    )
-    result = work / _RESULT
+    return worker(runner_name(run.beam_runner), pipeline_options(run.beam_options))
+
+
+def _write(built: Built, run: Any, result: Path) -> None:
+    """Lets TFDS write the data set, with the report, into a folder of its own."""
+    import_tensorflow()
+    import tensorflow_datasets as tfds
+
+    from datasets.emotionset.builder import EmotionSet
+
+    config = tfds.download.DownloadConfig()
+    if run.beam_runner is not None:
+        from datasets.emotionset.on_beam import pipeline_options, runner_name
+
+        config.beam_runner = runner_name(run.beam_runner)
+        config.beam_options = pipeline_options(run.beam_options)
     shutil.rmtree(result, ignore_errors=True)  # of a build that was killed
     with quiet_tfds(bars=False):
-        builder = EmotionSet.for_plan(plan, str(result))
-        builder.download_and_prepare(download_dir=str(result / "downloads"))
+        builder = EmotionSet.for_built(built, str(result))
+        builder.download_and_prepare(download_dir=str(result / "downloads"), download_config=config)
 
 
 def _put(result: Path, place: Path, out: Path) -> None:
@@ -114,7 +117,7 @@ def _put(result: Path, place: Path, out: Path) -> None:
             old.rename(place)
         raise
     # TFDS' note of the default configuration, which is the same for all of them.
-    note = Path("emotion_set", ".config")
+    note = Path(DATASET, ".config")
     if not (out / note).exists():
         (result / note).rename(out / note)
 

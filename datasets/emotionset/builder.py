@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from datasets.emotionset import pipeline, report
+from datasets.emotionset import pipeline, report, version
 from datasets.emotionset.collection import Built
 from datasets.emotionset.examples import chunks_of_split, examples_of_chunk
 from datasets.emotionset.given import find_in, make_sources
-from datasets.emotionset.shards import with_many_shards
 from datasets.emotionset.settings import COLOURS, SIZES, CleaningSettings, config_name
-from datasets.emotionset.source import Source, SourceError
+from datasets.emotionset.shards import with_many_shards
+from datasets.emotionset.source import SourceError
 from datasets.emotionset.sources import SOURCES
 from datasets.emotionset.work_folder import WorkFolder
 from datasets.source import SPLITS
-
-# Raise it whenever other images, labels or splits come out of the same sources.
-VERSION = "1.0.0"
 
 
 @dataclasses.dataclass(eq=False)
@@ -31,31 +28,6 @@ class EmotionSetConfig(tfds.core.BuilderConfig):
     size: int = SIZES[0]
     channels: int = 1
     source: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """A build that is not just TFDS' configuration: which sources, cleaned how, worked on where.
-
-    Attributes:
-      settings: cleaning, size and splits.
-      sources: what to read.
-      files: what was given for them, by the names of the flags.
-      work_root: existing folder beneath which finished work is kept; the caller removes it.
-      processes: how many to use; None is one per processor.
-      beam_runner: the runner of Apache Beam to work on, such as "direct"; None is without Beam.
-      beam_options: of that runner, "name=value" each.
-      bars: show progress.
-    """
-
-    settings: CleaningSettings
-    sources: tuple[Source, ...]
-    work_root: Path
-    files: dict[str, Path] = dataclasses.field(default_factory=dict)
-    processes: int | None = None
-    beam_runner: str | None = None
-    beam_options: tuple[str, ...] = ()
-    bars: bool = True
 
 
 def make_config(size: int, channels: int, source: str = "") -> EmotionSetConfig:
@@ -74,7 +46,7 @@ def make_config(size: int, channels: int, source: str = "") -> EmotionSetConfig:
 class EmotionSet(tfds.core.GeneratorBasedBuilder):
     """Faces showing emotions, from public data sets that the user has: one clean set of them."""
 
-    VERSION = tfds.core.Version(VERSION)
+    VERSION = tfds.core.Version(version.VERSION)
     BUILDER_CONFIGS = tuple(
         make_config(size, channels, source)
         for source in ("", *SOURCES)
@@ -92,25 +64,25 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
     code_path = Path(__file__)
     builder_config: EmotionSetConfig
 
-    def __init__(self, *, plan: Plan | None = None, **kwargs: Any):
+    def __init__(self, *, built: Built | None = None, **kwargs: Any):
         # First, since TFDS asks for the description of the data at once.
-        self._plan = plan
+        self._built = built
         self._work: WorkFolder | None = None
         self._beam: tuple[Any, Any] = (None, None)
         super().__init__(**kwargs)
 
     @classmethod
-    def for_plan(cls, plan: Plan, data_dir: str) -> EmotionSet:
-        """The builder that carries out a plan, of any size."""
-        size, channels = plan.settings.image_size, plan.settings.channels
+    def for_built(cls, built: Built, data_dir: str) -> EmotionSet:
+        """The builder that writes a finished collection, of any size."""
+        size, channels = built.settings.image_size, built.settings.channels
         name = config_name(size, channels)
         config = name if name in cls.builder_configs else make_config(size, channels)
-        return cls(plan=plan, config=config, data_dir=data_dir)
+        return cls(built=built, config=config, data_dir=data_dir)
 
     @property
     def _settings(self) -> CleaningSettings:
-        if self._plan is not None:
-            return self._plan.settings
+        if self._built is not None:
+            return self._built.settings
         config = self.builder_config
         return CleaningSettings(image_size=config.size, channels=config.channels)
 
@@ -156,14 +128,6 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
         `download_config` says otherwise.
         """
         config = with_many_shards(download_config or tfds.download.DownloadConfig())
-        changes: dict[str, Any] = {}
-        plan = self._plan
-        if plan is not None and plan.beam_runner and config.beam_runner is None:
-            from datasets.emotionset.on_beam import pipeline_options, runner_name
-
-            changes["beam_runner"] = runner_name(plan.beam_runner)
-            changes["beam_options"] = pipeline_options(plan.beam_options)
-        config = dataclasses.replace(config, **changes)
         self._beam = (config.beam_runner, config.beam_options)
         super().download_and_prepare(
             download_dir=download_dir,
@@ -171,15 +135,11 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
             file_format=file_format,
             permissions=permissions,
         )
-        if self._work is not None and self._plan is None:
+        if self._work is not None:
             self._work.remove()
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        plan = self._plan or self._usual_plan(Path(dl_manager.manual_dir))
-        worker = self._worker(plan.processes)
-        built, self._work = pipeline.run(
-            plan.sources, plan.settings, plan.work_root, plan.files, worker, plan.bars
-        )
+        built = self._built or self._from_manual_folder(Path(dl_manager.manual_dir))
         report.write(built, Path(self.data_dir) / report.FOLDER)
         return {
             split: self._generate_examples(built, split)
@@ -187,22 +147,22 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
             if any(one.kept and one.split == split for one in built.collection.records)
         }
 
-    def _usual_plan(self, manual_folder: Path) -> Plan:
+    def _from_manual_folder(self, folder: Path) -> Built:
         only = self.builder_config.source
-        found = find_in(manual_folder, only or None)
+        found = find_in(folder, only or None)
         if not found:
-            wanted = only or ", ".join(SOURCES)
-            raise SourceError(f"{manual_folder} has nothing named {wanted}")
+            raise SourceError(f"{folder} has nothing named {only or ', '.join(SOURCES)}")
         sources, files = make_sources(found)
-        return Plan(self._settings, sources, Path(self._data_dir_root), files)
+        root = Path(self._data_dir_root)
+        built, self._work = pipeline.run(sources, self._settings, root, files, self._worker())
+        return built
 
-    def _worker(self, processes: int | None) -> pipeline.Worker:
-        runner, options = self._beam
-        if runner is None and options is None:
-            return pipeline.processes(processes)
+    def _worker(self) -> pipeline.Worker:
+        if self._beam == (None, None):
+            return pipeline.processes()
         from datasets.emotionset.on_beam import worker
 
-        return worker(runner, options)
+        return worker(*self._beam)
 
     def _generate_examples(self, built: Built, split: str) -> Any:
         labels = built.settings.labels

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from datasets.assemble import assemble
+from datasets.emotionset.version import DATASET
+from datasets.emotionset.work_folder import FOLDER
 from datasets.source import ImageSource
 
-DATASET = "emotion_set"
 REPORT = Path("report", "report.json")
 _CONFIG = re.compile(r"(\d+)_(gray|rgb)(?:_(\w+))?")
 
@@ -149,7 +150,7 @@ def _provenance(built: BuiltSet, split: str) -> dict[str, Any]:
     ]
     licences = dict.fromkeys(f"{one['title']}: {one['licence']}" for one in sources.values())
     return {
-        "source": "emotion_set",
+        "source": DATASET,
         "path": str(built.path.resolve()),
         "version": built.path.name,
         "sources": sources,
@@ -168,6 +169,7 @@ def _below(place: Path) -> list[BuiltSet]:
         config = _CONFIG.fullmatch(info.parent.parent.name)
         version = re.fullmatch(r"\d+\.\d+\.\d+", info.parent.name)
         is_ours = info.is_file() and info.absolute().parents[2].name == DATASET
+        is_ours = is_ours and FOLDER not in info.parts  # what is being built just now
         if config and version and is_ours and (info.parent / REPORT).is_file():
             size, colour, source = config.groups()
             channels = 1 if colour == "gray" else 3

@@ -11,6 +11,7 @@ from typing import Any
 from datasets.emotionset import set_steps, splits
 from datasets.emotionset.chunks import Chunk, make_chunks
 from datasets.emotionset.collection import Built, Collection
+from datasets.emotionset.detectors import make_detector
 from datasets.emotionset.duplicates import exact_copies
 from datasets.emotionset.parallel import work_on_all
 from datasets.emotionset.record import Record
@@ -62,6 +63,7 @@ def run(
     files = files or {}
     if not sources:
         raise SourceError("no source was given; give at least one")
+    _check_detector(settings)
     units = [(source, list(source.units())) for source in sources]
     folder = WorkFolder(root, fingerprint(settings, units, files))
     folder.create()
@@ -73,6 +75,20 @@ def run(
     collection = Collection(paths)
     built = _decide(collection, sources, settings, files)
     return built, folder
+
+
+def _check_detector(settings: CleaningSettings) -> None:
+    """Says at once, and not from a worker, what the detector lacks."""
+    if not settings.has("face"):
+        return
+    try:
+        make_detector(settings, crops=False)
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+    except ImportError as error:
+        raise SourceError(
+            f"face detection needs the extra faces: pip install -e '.[faces]' ({error})"
+        ) from error
 
 
 def _work(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 from datasets.emotionset.source import Dropped, Example
@@ -73,5 +74,6 @@ def of_example(example: Example, source: str) -> Record:
 def of_dropped(dropped: Dropped, source: str) -> Record:
     """The record of something that gave no example."""
     record = Record(key=f"{source}/{dropped.key}", source=source, label=dropped.label)
-    record.drop("read", dropped.reason, dropped.detail)
+    # Libraries' messages name objects by their addresses, which differ from run to run.
+    record.drop("read", dropped.reason, re.sub(r" at 0x[0-9a-fA-F]+", "", dropped.detail))
     return record

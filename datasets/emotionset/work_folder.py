@@ -58,7 +58,8 @@ def fingerprint(
     """Names all that the result of the chunks depends on, in 16 hexadecimal digits."""
     content = hashlib.sha256(json.dumps(settings.to_dict(), sort_keys=True).encode())
     content.update(json.dumps(_versions(), sort_keys=True).encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    program = Path(__file__).parents[1]
+    for path in sorted([*program.glob("*.py"), *Path(__file__).parent.rglob("*.py")]):
         content.update(path.read_bytes())
     for name in sorted(files):
         content.update(name.encode())

@@ -69,7 +69,8 @@ def test_without_a_csv_the_faces_are_drawn_and_it_says_so(split: str) -> None:
     assert source.provenance["source"] == "drawn_faces"
     assert source.provenance["fallback"] is True
     reason = source.provenance["reason"]
-    assert "no FER2013 csv (fer2013.csv or icml_face_data.csv) below data" in reason
+    assert "neither a built EmotionSet nor a FER2013 csv" in reason
+    assert "(fer2013.csv or icml_face_data.csv) below data" in reason
     assert "--data_path" in reason
     assert "BPLF_DATA" in reason
 

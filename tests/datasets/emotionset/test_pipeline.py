@@ -35,7 +35,7 @@ def test_all_examples_come_out_in_order(tmp_path):
     built, _ = run(tmp_path, FakeSource(people=3))
     keys = [f"fake/person{i:03d}/{name}" for i in range(3) for name in EMOTIONS]
     assert [record.key for record in built.collection.records] == keys
-    pictures = dict((r.key, p) for r, p in built.collection.kept_pictures())
+    pictures = {r.key: p for r, p in built.collection.kept_pictures()}
     assert list(pictures) == keys
     np.testing.assert_array_equal(pictures["fake/person002/fear"][..., 0], face(2, "fear"))
     assert built.proof == {"kept": 21, "images": 21, "pictures": 21, "people": 3}
