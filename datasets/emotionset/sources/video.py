@@ -16,6 +16,7 @@ _SMALL = 96  # width at which motion is measured
 _SMOOTH = 5  # frames
 # Mean difference in grey levels below which nothing moves; noise of compression is below it.
 _STILL = 0.5
+_INSTALL = "pip install 'opencv-python-headless>=4.8,<5'"
 
 
 class VideoError(ValueError):
@@ -121,6 +122,8 @@ def pick_frames(path: Path, wanted: set[int]) -> dict[int, np.ndarray]:
 def has_face(image: np.ndarray) -> bool:
     """Whether OpenCV's frontal face detector finds an upright face."""
     cv2 = open_cv()
+    if not hasattr(cv2, "CascadeClassifier"):
+        raise SourceError(f"OpenCV {cv2.__version__} has no such detector: {_INSTALL}")
     detector = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
     grey = as_grey(image)
     scale = min(1.0, 400 / max(grey.shape))
@@ -138,7 +141,5 @@ def open_cv() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise SourceError(
-            "videos are read with OpenCV: pip install 'opencv-python-headless>=4.8,<5'"
-        ) from error
+        raise SourceError(f"videos are read with OpenCV: {_INSTALL}") from error
     return cv2

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -281,6 +282,19 @@ def test_what_is_no_avi_is_not_given_to_the_decoder(tmp_path: Path) -> None:
     write(path, "#EXTM3U\n#EXTINF:1,\nhttp://example.org/x.ts\n")
     with pytest.raises(video.VideoError, match="it is no avi"):
         list(video.read_frames(path))
+
+
+def test_without_open_cv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session_with(tmp_path / "1", frames_of(1, "happy", False, None, COURSE), "S040-001")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "cv2", None)
+        with pytest.raises(SourceError, match="read with OpenCV: pip install"):
+            read_all(Mmi(str(tmp_path)))
+    import cv2
+
+    monkeypatch.delattr(cv2, "CascadeClassifier")  # as in OpenCV 5
+    with pytest.raises(SourceError, match=r"has no such detector: pip install"):
+        read_all(Mmi(str(tmp_path)))
 
 
 def test_nothing_usable(tmp_path: Path) -> None:
