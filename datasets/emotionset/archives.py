@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import dataclasses
 import errno
 import functools
 import gzip
-import hashlib
 import io
-import multiprocessing
 import os
 import re
 import shutil
@@ -19,11 +16,12 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from datasets.emotionset.source import SourceError
+from datasets.emotionset.temporary_copy import temporary_copy
 
 ACCEPTED = "a folder, a zip, a tar or a tar.gz"
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -321,7 +319,7 @@ class _Zip:
             with self._file.open(info) as member:
                 shutil.copyfileobj(member, target, MEGABYTE)
 
-        with _temporary_copy(key, write).open("rb") as file:
+        with temporary_copy(key, write).open("rb") as file:
             yield file
 
     def path_of(self, name: str) -> Path | None:
@@ -443,46 +441,4 @@ def _decompressed(path: str, size: int, modified_ns: int) -> Path:
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise SourceError(f"{path} is truncated or damaged: {error}") from error
 
-    return _temporary_copy(f"{Path(path).resolve()} {size} {modified_ns}", write)
-
-
-def _temporary_copy(key: str, write: Callable[[BinaryIO], None]) -> Path:
-    """A file that `write` has written, made once for all processes of a build.
-
-    It lies in a folder of the user's own in the temporary folder (`$TMPDIR`), and goes when the
-    process ends that started the others.
-    """
-    folder = Path(tempfile.gettempdir()) / f"emotionset-{getattr(os, 'getuid', lambda: 0)()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    status = folder.lstat()
-    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o077):
-        raise SourceError(f"{folder} belongs to someone else, or others may write to it")
-    path = folder / hashlib.sha256(key.encode()).hexdigest()
-    if multiprocessing.parent_process() is None:
-        _remove_at_exit(path)
-    if path.is_file():
-        return path
-    descriptor, aside = tempfile.mkstemp(dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as target:
-            write(target)
-        Path(aside).replace(path)
-    except BaseException as error:
-        Path(aside).unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-            raise SourceError(f"no temporary copy could be made in {folder}: {error}") from error
-        raise
-    return path
-
-
-@functools.cache
-def _remove_at_exit(path: Path) -> None:
-    """Removes the file when this process ends, but not when one that was forked from it does."""
-    process = os.getpid()
-
-    def remove() -> None:
-        if os.getpid() == process:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-
-    atexit.register(remove)
+    return temporary_copy(f"{Path(path).resolve()} {size} {modified_ns}", write)

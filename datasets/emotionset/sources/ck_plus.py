@@ -10,6 +10,13 @@ from typing import ClassVar
 
 from datasets.emotionset.archives import Archive
 from datasets.emotionset.source import Dropped, Example, Source, SourceError, Unit
+from datasets.emotionset.sources.ck_plus_labels import (
+    Frame,
+    by_sequence,
+    frame_number,
+    is_in_place,
+    label_of,
+)
 from datasets.emotionset.sources.images import is_image
 from datasets.emotionset.sources.members import (
     Members,
@@ -31,7 +38,6 @@ ACCEPTED = (
     "cohn-kanade-images with Emotion (or their zips), the folders CK+48/anger and so on, or "
     "ckextended.csv"
 )
-CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sad", "surprise")
 CK48_FOLDERS = {
     "anger": "anger",
     "contempt": "contempt",
@@ -49,11 +55,6 @@ CKEXTENDED_CODES = (*FER2013_CODES, "contempt")
 CKEXTENDED = "ckextended.csv"
 NEUTRAL = ("labelled", "all", "none")
 _FRAME = re.compile(r"(S\d{3,5})_(\d{3,5})_(\d{8})", re.IGNORECASE)
-_LABEL = re.compile(r"(S\d{3,5})_(\d{3,5})_(\d{8})_emotion\.txt", re.IGNORECASE)
-# A number as in "   3.0000000e+00"; float() alone would also take "nan" and "1_0".
-_NUMBER = re.compile(rb"\s*\+?\d{1,9}(\.\d{0,20})?([eE][+-]?\d{1,3})?\s*")
-
-Frame = tuple[str, str, str]  # path of the archive, member, key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,7 @@ class CkPlus(Source):
 
     def _sequences(self) -> Iterator[Unit | Dropped]:
         images = find_members(self.path, _is_sequence_image)
-        labels = _labels(find_members(self.path, _is_label))
+        labels = by_sequence(find_members(self.path, _is_label))
         if not images:
             raise SourceError(
                 f"{self.path} has labels of {self.title} but not the sequences: needed is "
@@ -167,7 +168,7 @@ class CkPlus(Source):
                 continue
             key = match[0].upper()
             sequence = f"{match[1].upper()}/{match[2]}"
-            if not _is_in_place(name, sequence):
+            if not is_in_place(name, sequence):
                 detail = f"{archive.where(name)}: it belongs into the folder {sequence}"
                 yield Dropped(name, "misplaced", detail)
             elif key in sequences.setdefault(sequence, {}):
@@ -184,7 +185,7 @@ class CkPlus(Source):
         self, sequence: str, frames: tuple[Frame, ...], labels: list[tuple[Archive, str]]
     ) -> Iterator[Unit | Dropped]:
         subject = sequence.partition("/")[0]
-        found = _label(sequence, frames, labels)
+        found = label_of(sequence, frames, labels)
         if not isinstance(found, Dropped):
             label, frames = found
             yield Unit(sequence, _Sequence(subject, frames, label))
@@ -196,12 +197,12 @@ class CkPlus(Source):
 
     def _read_sequence(self, sequence: _Sequence) -> Iterator[Example | Dropped]:
         frames, label = sequence.frames, sequence.label
-        peak = _number(frames[-1])
+        peak = frame_number(frames[-1])
         # By the frames' numbers, so that missing frames do not make others the first or last ones.
         # The first never counts as the emotion, unless there can be no other.
         chosen = []
         if self.neutral != "none" and (peak > 1 or label is None):
-            if _number(frames[0]) > 1:
+            if frame_number(frames[0]) > 1:
                 key = f"{frames[0][2].rpartition('_')[0]}_00000001"
                 detail = f"{frames[0][1]} is the first frame there is: none is known to be neutral"
                 yield Dropped(key, "no_first_frame", detail, "neutral")
@@ -209,9 +210,14 @@ class CkPlus(Source):
                 chosen = [(frames[0], "neutral")]
         if label is not None:
             least = max(peak - self.emotion_frames + 1, min(2, peak))
-            chosen += [(frame, label) for frame in frames if _number(frame) >= least]
+            chosen += [(frame, label) for frame in frames if frame_number(frame) >= least]
         for frame, of_frame in chosen:
-            provenance = {"form": "CK+", "frame": _number(frame), "peak": peak, "sequence": label}
+            provenance = {
+                "form": "CK+",
+                "frame": frame_number(frame),
+                "peak": peak,
+                "sequence": label,
+            }
             yield self._read_frame(frame, of_frame, sequence.subject, provenance)
 
     def _read_frame(
@@ -273,76 +279,8 @@ def _is_csv(name: str) -> bool:
     return name.rpartition("/")[2].lower() == CKEXTENDED
 
 
-def _is_in_place(name: str, sequence: str) -> bool:
-    """Whether a file of a sequence lies in its folders, if it lies in such folders at all."""
-    parts = name.upper().split("/")
-    return "/".join(parts[-3:-1]) == sequence.upper()
-
-
 def _stem(name: str) -> str:
     return name.rpartition("/")[2].rpartition(".")[0]
-
-
-def _labels(members: Members) -> dict[str, list[tuple[Archive, str]]]:
-    """The label files of each sequence."""
-    labels: dict[str, list[tuple[Archive, str]]] = {}
-    for archive, name in members:
-        match = _LABEL.fullmatch(name.rpartition("/")[2])
-        parts = name.split("/")
-        if match:
-            sequence = f"{match[1].upper()}/{match[2]}"
-        elif len(parts) >= 3:
-            sequence = f"{parts[-3].upper()}/{parts[-2]}"
-        else:
-            continue
-        labels.setdefault(sequence, []).append((archive, name))
-    return labels
-
-
-def _label(
-    sequence: str, frames: tuple[Frame, ...], labels: list[tuple[Archive, str]]
-) -> tuple[str, tuple[Frame, ...]] | Dropped:
-    """The label of a sequence and its frames up to the labelled one; or why it has none."""
-    if not labels:
-        return Dropped(sequence, "no_label", f"{sequence} has no file {sequence}/…_emotion.txt")
-    names = " and ".join(archive.where(name) for archive, name in labels)
-    found: set[str] = set()
-    peak = 0
-    for archive, name in labels:
-        match = _LABEL.fullmatch(name.rpartition("/")[2])
-        if match is None or not _is_in_place(name, sequence):
-            detail = f"{archive.where(name)}: the name is not that of a frame of {sequence}"
-            return Dropped(sequence, "misplaced", detail)
-        try:
-            found.add(parse_label(archive, name))
-        except ValueError as error:
-            return Dropped(sequence, "unknown_label", str(error))
-        peak = int(match[3])
-    if len(found) > 1:
-        return Dropped(sequence, "ambiguous_label", f"{names}: {' and '.join(sorted(found))}")
-    (label,) = found
-    if not frames:
-        return Dropped(sequence, "no_images", f"{names}: there are no images of it", label)
-    until_peak = tuple(frame for frame in frames if _number(frame) <= peak)
-    if not until_peak or _number(until_peak[-1]) != peak:
-        # Without the labelled frame, the last ones need not show the emotion.
-        detail = f"{names}: there is no image of the frame that has the label"
-        return Dropped(sequence, "no_peak", detail, label)
-    return label, until_peak
-
-
-def _number(frame: Frame) -> int:
-    return int(frame[2].rpartition("_")[2])
-
-
-def parse_label(archive: Archive, name: str) -> str:
-    """Reads a label file; raises ValueError, with its path, if it has no label."""
-    content = archive.read(name, limit=1000)
-    number = float(content) if _NUMBER.fullmatch(content) else -1.0
-    if not number.is_integer() or not 0 <= number < len(CODES):
-        known = ", ".join(f"{code} {label}" for code, label in enumerate(CODES))
-        raise ValueError(f"{archive.where(name)}: {content[:20]!r} is no label; known are {known}")
-    return CODES[int(number)]
 
 
 def _stills(path: str) -> Iterator[Unit | Dropped]:

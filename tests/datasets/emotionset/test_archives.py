@@ -299,7 +299,7 @@ def test_a_full_disk_is_no_fault_of_the_member(
     monkeypatch.setattr(archives.shutil, "copyfileobj", full)
     with pytest.raises(SourceError, match="No space left"), zipped.file("a.txt"):
         pass
-    monkeypatch.setattr(archives.os, "fdopen", full)
+    monkeypatch.setattr(os, "fdopen", full)
     with pytest.raises(SourceError, match="no temporary copy could be made"):
         tarred.names()
 

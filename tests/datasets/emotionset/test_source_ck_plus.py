@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from datasets.emotionset.archives import Archive
 from datasets.emotionset.source import SourceError
-from datasets.emotionset.sources import SOURCES, CkPlus, ck_plus
+from datasets.emotionset.sources import SOURCES, CkPlus
+from datasets.emotionset.sources.ck_plus_labels import parse_label
 from tests.datasets.emotionset.fixtures import (
     Expected,
     face,
@@ -143,7 +144,7 @@ def test_any_label_text(tmp_path_factory: pytest.TempPathFactory, text: bytes) -
     except (ValueError, OverflowError):
         wanted = None
     try:
-        found = ck_plus.parse_label(Archive(str(folder)), "x.txt")
+        found = parse_label(Archive(str(folder)), "x.txt")
     except ValueError:
         # Forms of numbers that no label file has may be refused, but none is misread.
         assert wanted is None or not re.fullmatch(rb"\s*[0-9]+(\.0*)?(e[+-]?[0-9]+)?\s*", text)
