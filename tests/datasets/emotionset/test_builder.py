@@ -144,8 +144,11 @@ def test_make_config_names_what_it_holds():
     assert config.description == "48x48 pixels, RGB, MMI"
 
 
-# The command imports all of TFDS' own commands, one of which needs Beam.
-@pytest.mark.skipif(importlib.util.find_spec("apache_beam") is None, reason="needs apache-beam")
+# The command imports all of TFDS' commands, some of which need these.
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("apache_beam", "mlcroissant")),
+    reason="needs the extra tfds_build",
+)
 def test_tfds_build_on_the_command_line(tmp_path, manual_folder):
     command = [
         sys.executable, "-m", "tensorflow_datasets.scripts.cli.main", "build",
