@@ -33,6 +33,14 @@ class RunSettings:
     bars: bool = setting(True, "Show progress.")
 
 
+# Where the docstring of the source is for programmers.
+_HELP = {
+    "ferplus_labels": "FER2013: none takes its own labels; majority, plurality and soft take what "
+    "more than half, or most, of FER+'s votes are for (soft: the own label where several have "
+    "most). Images without such a choice are dropped. FER+'s votes are soft labels in any case.",
+}
+
+
 def _flags_class() -> type[Any]:
     """A dataclass with a field for each flag: of the run, of the sources, of the cleaning."""
     fields: list[tuple[str, Any, Any]] = []
@@ -48,7 +56,7 @@ def _flags_class() -> type[Any]:
                 fields.append((field.name, hints[field.name], field))
     for name, (source, field, kind) in options().items():
         default: Any = None if field.default is dataclasses.MISSING else field.default
-        text = _help(source, field.name)
+        text = _HELP.get(name) or _help(source, field.name)
         fields.append((name, kind if default is not None else kind | None, setting(default, text)))
     return dataclasses.make_dataclass("BuildFlags", fields, frozen=True)
 

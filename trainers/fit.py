@@ -165,6 +165,8 @@ def _print_start(run: Run) -> None:
         line = "!" * 78
         print(f"{line}\nDrawn faces instead of {run.settings.dataset}: {provenance.get('reason')}.")
         print(f"The figures below are not figures of real faces.\n{line}")
+    for source in provenance.get("sources", {}).values():  # of a set that datasets.build built
+        print(f"{source['title']}: {source['images']} images to train on; {source['licence']}")
     config = run.config
     height, width, channels = config.image_shape
     kind = f"{len(config.classes)} labels" if config.classes else "no labels"

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from datasets.emotionset import pipeline
 from datasets.emotionset.collection import Built
 from datasets.emotionset.settings import CleaningSettings, config_name
 from datasets.emotionset.source import Source, SourceError
+from datasets.emotionset.splits import SplitError
 from datasets.emotionset.version import DATASET, VERSION
 from datasets.emotionset.work_folder import FOLDER
 from datasets.files import reason, system_reason
@@ -54,21 +56,33 @@ def build(
         )
     fresh = [folder for folder in (out, *out.parents) if not folder.exists()]
     result = out / FOLDER / _RESULT
-    with _told(out):
+    with _removed_if_empty([out / FOLDER, *fresh]), _told(out):
         try:
             out.mkdir(parents=True, exist_ok=True)
             worker = _worker(run)
             built, work = pipeline.run(sources, settings, out, files, worker, run.bars)
+            if run.bars:
+                kept = built.proof["kept"]
+                print(f"Writing {kept:,} images and the report", file=sys.stderr, flush=True)
             _write(built, run, result)
             _put(result, place, out)
             work.remove()
         except BaseException:
             shutil.rmtree(result, ignore_errors=True)
-            for folder in (out / FOLDER, *fresh):
-                with contextlib.suppress(OSError):  # there is finished work, or never was a folder
-                    folder.rmdir()
             raise
     return place
+
+
+@contextlib.contextmanager
+def _removed_if_empty(folders: list[Path]) -> Iterator[None]:
+    """Removes folders, the innermost first, that hold nothing after an error."""
+    try:
+        yield
+    except BaseException:
+        for folder in folders:
+            with contextlib.suppress(OSError):  # there is something in it, or it never was there
+                folder.rmdir()
+        raise
 
 
 def _place(out: Path, settings: CleaningSettings) -> Path:
@@ -129,10 +143,16 @@ def _told(out: Path) -> Iterator[None]:
 
     try:
         yield
-    except (SourceError, WorkerError) as error:
-        raise BuildError(f"{error}{_left(out)}") from error
+    except SourceError as error:
+        # What was finished belongs to files or settings that have to change.
+        shutil.rmtree(out / FOLDER, ignore_errors=True)
+        raise BuildError(str(error)) from error
+    except SplitError as error:
+        raise BuildError(f"nothing was written: {error}") from error
+    except WorkerError as error:
+        raise BuildError(f"{error}.{_left(out)}") from error
     except Exception as error:
-        if system_reason(error) is None:
+        if system_reason(error) is None and not isinstance(error, OSError):
             raise
         name = getattr(error, "filename", None)
         what = f" ({os.fspath(name)})" if name else ""

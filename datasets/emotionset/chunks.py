@@ -7,6 +7,7 @@ are there. It is an ordinary `.npz` without pickled objects.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
 import json
 import os
@@ -22,6 +23,9 @@ from datasets.emotionset.image_steps import ImageSteps
 from datasets.emotionset.record import Record, of_dropped
 from datasets.emotionset.settings import CleaningSettings
 from datasets.emotionset.source import Dropped, Example, Source, SourceError, Unit
+
+# No file's fault: the disk for temporary files is full, or too many are open.
+_OF_THIS_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 # Enough of them that many processes have work until the end, few enough files.
 _CHUNKS_WANTED = 256
@@ -140,6 +144,8 @@ def _items(chunk: Chunk) -> Iterator[Example | Dropped]:
         except (SourceError, ImportError, MemoryError):
             raise  # of the whole source, or of this machine
         except Exception as error:  # files are made by others: one of them stops no build
+            if getattr(error, "errno", None) in _OF_THIS_MACHINE:
+                raise
             detail = f"{unit.key}: {type(error).__name__}: {str(error)[:200]}"
             yield Dropped(unit.key, "unreadable", " ".join(detail.split()))
 

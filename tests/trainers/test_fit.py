@@ -317,6 +317,17 @@ def test_drawn_faces_in_place_of_emotionset_are_announced(tmp_path, monkeypatch,
     assert "not figures of real faces" in shown
 
 
+def test_the_sources_of_a_built_set_are_named(tmp_path, capsys):
+    run = fit.prepare(settings(tmp_path / "run"))
+    source = {"title": "FER2013", "images": 13989, "licence": "research use only"}
+    provenance = {**run.train.provenance, "sources": {"fer2013": source}}
+    run = dataclasses.replace(run, train=dataclasses.replace(run.train, provenance=provenance))
+    fit._print_start(run)
+    shown = capsys.readouterr().out
+    assert "FER2013: 13989 images to train on; research use only" in shown
+    assert "Drawn faces instead" not in shown
+
+
 def flags_of(chosen):
     defaults = FitSettings()
     for field in dataclasses.fields(chosen):

@@ -18,6 +18,7 @@ from datasets.emotionset.sources.jaffe import Jaffe
 from datasets.emotionset.work_folder import FOLDER
 from datasets.flags import UserError
 from tests.datasets.emotionset.fixtures import write_fer2013, write_jaffe
+from tests.trainers.conftest import SizeLimit
 
 ROOT = Path(__file__).parents[3]
 
@@ -185,6 +186,20 @@ def test_a_full_disk(tmp_path, fer2013, monkeypatch, place):
     monkeypatch.undo()
     run(out, fer2013=str(fer2013.path))
     assert [path.name for path in out.iterdir()] == ["emotion_set"]
+
+
+@pytest.mark.parametrize("left", [3_000, 60_000])
+def test_a_disk_that_takes_no_more(tmp_path, monkeypatch, left):
+    """With the smaller limit a chunk does not fit, with the larger one TFDS' records do not."""
+    monkeypatch.setattr(report, "write", lambda *_: None)
+    source = write_jaffe(tmp_path / "given", subjects=6)
+    out = tmp_path / "out"
+    given = {"jaffe": str(source.path), "image_size": 64, "channels": 3}
+    with SizeLimit(tmp_path).full(left), pytest.raises(UserError, match="File too large"):
+        run(out, **given)
+    assert not list(out.rglob("*tfrecord*"))
+    assert not list(out.rglob("*.partial"))
+    assert bool(list(out.rglob("chunk_*"))) == (left == 60_000)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path, fer2013):
