@@ -72,12 +72,20 @@ def join_near(
       distance: bits in which hashes may differ.
       correlation: least correlation of the pixels, over shifts of one pixel.
     """
-    kept = np.array([place for place, record in enumerate(records) if record.kept], np.int64)
+    # The hash of an image without contrast is 0, and says nothing.
+    kept = np.array(
+        [i for i, record in enumerate(records) if record.kept and record.perceptual_hash], np.int64
+    )
     hashes = np.array([records[place].perceptual_hash for place in kept], np.uint64)
-    pairs = kept[similar_pairs(hashes, distance)]
-    people = [record.subject for record in records]
-    strangers = [people[a] is None or people[a] != people[b] for a, b in pairs]
-    pairs = pairs[np.array(strangers, bool)]
+    numbers: dict[str, int] = {}
+    people = np.array(
+        [
+            -1 if subject is None else numbers.setdefault(subject, len(numbers))
+            for subject in (records[place].subject for place in kept)
+        ],
+        np.int64,
+    )
+    pairs = kept[similar_pairs(hashes, distance, people if numbers else None)]
     images = _Images(thumbnails, np.unique(pairs))
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):
         some = pairs[start : start + _PAIRS_AT_ONCE]

@@ -50,14 +50,17 @@ def perceptual_hash(image: np.ndarray) -> int:
     return int.from_bytes(bits.tobytes(), "big")
 
 
-def similar_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
+def similar_pairs(
+    hashes: np.ndarray, distance: int, people: np.ndarray | None = None
+) -> np.ndarray:
     """Pairs of hashes that differ in few bits.
 
-    Every pair is compared, about a billion of them in a second on one core.
+    Every pair is compared: a billion of them take some seconds on one core.
 
     Args:
       hashes: uint64 `[N]`.
       distance: the most bits in which they may differ.
+      people: int `[N]`; pairs of the same number are left out, unless it is negative.
 
     Returns:
       int64 `[pairs, 2]`, the smaller index first, sorted.
@@ -66,8 +69,11 @@ def similar_pairs(hashes: np.ndarray, distance: int) -> np.ndarray:
     block = max(1, 4_000_000 // max(1, len(hashes)))
     for start in range(0, len(hashes), block):
         rows = hashes[start : start + block]
-        differing = np.bitwise_count(rows[:, None] ^ hashes[None, start:])
-        first, second = np.nonzero(differing <= distance)
+        similar = np.bitwise_count(rows[:, None] ^ hashes[None, start:]) <= distance
+        if people is not None:
+            whose = people[start : start + block, None]
+            similar &= (whose != people[None, start:]) | (whose < 0)
+        first, second = np.nonzero(similar)
         pairs = np.stack([first + start, second + start], axis=1)
         found.append(pairs[pairs[:, 0] < pairs[:, 1]])
     return np.concatenate(found)

@@ -40,7 +40,7 @@ EXPLANATIONS = {
         "The last three frames of the 327 labelled sequences are 135 anger, 177 disgust, 75 fear, "
         "207 happy, 84 sad and 249 surprise (and 54 contempt, which the paper leaves out): one "
         "less than the paper in every class. The paper's 174 neutral images have no official "
-        "counterpart: the first frame of each labelled sequence would give 327."
+        "counterpart; the first frames of all labelled sequences, which are taken here, are 327."
     ),
     "fer2013": (
         "The official csv holds 35,887 images and the paper's table 34,723. Its training counts "

@@ -106,6 +106,13 @@ def test_similar_pairs_are_those_of_a_plain_loop():
     assert (10, 50) in expected
     assert (11, 12) in expected
     assert similar_pairs(hashes[:0], 20).shape == (0, 2)
+    people = np.arange(60) % 50
+    people[11:13] = -1
+    strangers = [(i, j) for i, j in expected if people[i] != people[j] or people[i] < 0]
+    assert [tuple(pair) for pair in similar_pairs(hashes, 20, people)] == strangers
+    assert (10, 50) in strangers
+    people[50] = 10
+    assert (10, 50) not in [tuple(pair) for pair in similar_pairs(hashes, 20, people)]
 
 
 def test_correlation_makes_up_for_a_shift_and_for_brightness():

@@ -104,7 +104,7 @@ def test_agreement_with_the_votes():
 
 
 def test_near_copies_join_exact_ones():
-    hashes = {"a": 0, "b": 0, "c": 1}
+    hashes = {"a": 2, "b": 2, "c": 3}
     records = [record(key, digest) for key, digest in zip("abc", "112", strict=True)]
     for one in records:
         one.perceptual_hash = hashes[one.key]
