@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import numpy as np
 
 from datasets.emotionset.detectors.face import Detector, Face, face_of
 from datasets.emotionset.picture import rgb
+from datasets.quiet_tensorflow import import_tensorflow
 
 # Smaller images leave the first of its networks nothing to look at.
 _LEAST_SIDE = 24
@@ -22,13 +24,13 @@ class MtcnnDetector(Detector):
         Raises:
           ValueError: the package is not installed.
         """
-        try:
-            from mtcnn import MTCNN
-        except ImportError as error:
+        if importlib.util.find_spec("mtcnn") is None:
             raise ValueError(
-                f"the detector mtcnn needs the extra of that name: pip install -e '.[mtcnn]' "
-                f"({error})"
-            ) from error
+                "the detector mtcnn needs the extra of that name: pip install -e '.[mtcnn]'"
+            )
+        import_tensorflow()  # mtcnn would, and not quietly
+        from mtcnn import MTCNN
+
         self._detector: Any = MTCNN(device="CPU:0")
         self._score = score
 
