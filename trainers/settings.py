@@ -20,7 +20,7 @@ from bplf_tf.config import (
 )
 from datasets import NAMES
 
-OPTIMIZERS = ("adam", "adamax", "sgd")
+OPTIMIZERS = ("adam", "adamax", "muon", "sgd")
 ON_NONFINITE = ("stop", "rollback")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 
@@ -146,7 +146,14 @@ class FitSettings:
         "Steps from one validation to the next; one pass over the data if unset.",
     )
     batch_size: int = setting(64, "Images per step.")
-    optimizer: str = setting("adam", f"Optimizer: {_choices(OPTIMIZERS)}.")
+    optimizer: str = setting(
+        "adam",
+        f"Optimizer: {_choices(OPTIMIZERS)}. muon makes the updates of the kernels inside g "
+        "orthogonal and leaves all else to Adam.",
+    )
+    muon_rate: float = setting(
+        0.2, "Root mean square of Muon's updates, as a multiple of the learning rate."
+    )
     learning_rate: float = setting(
         1e-3, "Peak learning rate: reached after the warm-up, decays to 0 along a cosine."
     )
@@ -234,7 +241,7 @@ class FitSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--{name} must be a positive integer, got {value}")
-        for name in ("max_minutes", "learning_rate", "epsilon", "log_scale_bound"):
+        for name in ("max_minutes", "learning_rate", "muon_rate", "epsilon", "log_scale_bound"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must be a positive number, got {value}")
