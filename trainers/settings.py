@@ -78,6 +78,11 @@ class FitSettings:
         "The final figure is always over all of them.",
     )
     flip: bool = setting(False, "Mirror half of the training images, drawn anew at each step.")
+    shift: int = setting(
+        0,
+        "Move training images by up to so many whole pixels up or down, and left or right, drawn "
+        "anew at each step; what comes into sight repeats the edge.",
+    )
     conditional: bool = setting(True, "Learn p(image | label); --noconditional learns p(image).")
 
     preset: str = setting("bplf_3x3", f"Named model: {_choices(PRESETS)}.")
@@ -245,8 +250,8 @@ class FitSettings:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must be a positive number, got {value}")
-        for name in ("warmup_steps", "weight_decay", "clip_norm", "sample_temperature", "seed",
-                     "threads_per_operation", "checkpoint_minutes"):  # fmt: skip
+        for name in ("warmup_steps", "shift", "weight_decay", "clip_norm", "sample_temperature",
+                     "seed", "threads_per_operation", "checkpoint_minutes"):  # fmt: skip
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must not be negative, got {value}")
