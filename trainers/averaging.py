@@ -101,7 +101,7 @@ def make_optimizer(settings: FitSettings) -> keras.optimizers.Optimizer:
             "adam_beta_1": settings.beta_1,
             "adam_beta_2": settings.beta_2,
             "epsilon": settings.epsilon,
-            "adam_weight_decay": settings.weight_decay or None,
+            "adam_weight_decay": None,
             "rms_rate": settings.muon_rate,
         }
     elif settings.optimizer != "sgd":

@@ -166,7 +166,11 @@ class FitSettings:
     beta_1: float = setting(0.9, "Decay of the optimizer's first moment.")
     beta_2: float = setting(0.999, "Decay of the optimizer's second moment.")
     epsilon: float = setting(1e-7, "Added to the optimizer's denominator.")
-    weight_decay: float = setting(0.0, "Decoupled weight decay, times the learning rate; 0 is off.")
+    weight_decay: float = setting(
+        0.0,
+        "Decoupled weight decay, times the learning rate; 0 is off. With muon it is the kernels' "
+        "alone.",
+    )
     clip_norm: float = setting(1.0, "Clip gradients to this global norm; 0 is off.")
     ema_momentum: float = setting(
         0.999,

@@ -82,3 +82,15 @@ def test_the_optimizer_survives_its_configuration():
     assert again.rms_rate == 0.3
     assert again.weight_decay is None
     assert again.adam_weight_decay is None
+
+
+def test_weight_decay_is_that_of_the_kernels_alone():
+    model = BPLF.from_preset("bplf_3x3_1x1", "tiny", image_shape=(8, 8, 1), seed=3)
+    optimizer = make_optimizer(dataclasses.replace(SETTINGS, weight_decay=0.5))
+    optimizer.build(model.trainable_variables)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    zeros = [tf.zeros(variable.shape, variable.dtype) for variable in model.trainable_variables]
+    optimizer.apply(zeros, model.trainable_variables)
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        decay = 0.5 * 0.1 if variable.path.startswith("g1/kernel_") else 0.0
+        np.testing.assert_allclose(variable.numpy(), old * (1 - decay), rtol=1e-6)
