@@ -45,7 +45,11 @@ def measure(problem: Problem, images: int, calls: int, rounds: int) -> dict[str,
     from datasets import ImageSource
     from datasets.input import training_dataset
 
-    size = {"levels": problem.levels, "depth": problem.depth, "width": problem.width}
+    size: dict[str, Any] = {
+        "levels": problem.levels,
+        "depth": problem.depth,
+        "width": problem.width,
+    }
     classes = ("any",)
     model = BPLF.from_preset(
         "bplf_3x3_1x1", image_shape=problem.image_shape, classes=classes, **size

@@ -1,8 +1,8 @@
 """The `tf.data` input path: from an `ImageSource` in memory to batches.
 
-The order of the training images and their flips are a function of (seed, step) and the position in
-the batch, and of nothing else: no state is kept, so a run that starts at step s sees what a run
-from the beginning sees at step s, on any number of devices.
+The order of the training images, their flips and shifts are a function of (seed, step) and the
+position in the batch, and of nothing else: no state is kept, so a run that starts at step s sees
+what a run from the beginning sees at step s, on any number of devices.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ from datasets.source import ImageSource
 # Kept apart from whatever else is drawn from the same seed, such as the dequantisation noise.
 _ORDER_STREAM = 0x6F726465  # "orde"
 _FLIP_STREAM = 0x666C6970  # "flip"
+_SHIFT_STREAM = 0x73686966  # "shif"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,7 @@ def training_dataset(
     seed: int,
     start_step: int = 0,
     flip: bool = False,
+    shift: int = 0,
     share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Batches without end, in a new order at each epoch.
@@ -66,19 +68,26 @@ def training_dataset(
             call with `start_step=0` would give after so many.
         flip: Whether to mirror images left to right, each with probability 1/2, by a draw that
             depends on (seed, step, position in the batch).
+        shift: Pixels, from 0 up: images are moved by up to so many whole ones up or down, and left
+            or right, by draws that depend on the same; what comes into sight repeats the edge.
         share: The part of each batch that this process's replicas get.
 
     Returns:
         A dataset of (uint8 `[B, H, W, C]`, int32 `[B]`) without end.
 
     Raises:
-        ValueError: If `batch_size`, `seed` or `start_step` is out of range.
+        ValueError: If `batch_size`, `seed`, `start_step` or `shift` is out of range.
     """
     steps = steps_per_epoch(source, batch_size)
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed must be from 0 to 2^63 - 1; got {seed}")
     if start_step < 0:
         raise ValueError(f"start_step must be at least 0; got {start_step}")
+    if not 0 <= shift < min(source.image_shape[:2]):
+        raise ValueError(
+            f"shift must be at least 0 and less than the images' sides; got {shift} for "
+            f"{source.image_shape}"
+        )
     count = len(source)
     images, labels = _in_memory(source)
 
@@ -98,6 +107,12 @@ def training_dataset(
             key = _key(seed, _FLIP_STREAM, step)
             draws = tf.random.stateless_uniform([batch_size], key, alg="philox")
             batch_images = _flip_half(batch_images, draws[replica :: share.total])
+        if shift:
+            key = _key(seed, _SHIFT_STREAM, step)
+            moves = tf.random.stateless_uniform(
+                [batch_size, 2], key, -shift, shift + 1, tf.int32, alg="philox"
+            )
+            batch_images = _shifted(batch_images, moves[replica :: share.total])
         return _with_shape(batch_images, tf.gather(labels, chosen), source, batch_size, share)
 
     dataset = tf.data.Dataset.counter(start=start_step * share.local)
@@ -152,6 +167,17 @@ def _step_and_replica(element: tf.Tensor, share: Share) -> tuple[tf.Tensor, tf.T
 def _flip_half(images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     draws = draws[: tf.shape(images)[0]]
     return tf.where(draws[:, None, None, None] < 0.5, tf.reverse(images, [2]), images)
+
+
+def _shifted(images: tf.Tensor, moves: tf.Tensor) -> tf.Tensor:
+    """Moves images `[B, H, W, C]` down and to the right by `[at least B, 2]` pixels."""
+    moves = moves[: tf.shape(images)[0]]
+    for axis in (1, 2):
+        side = tf.shape(images)[axis]
+        # Of each place, the one that comes to it; beyond the edge, the edge.
+        places = tf.clip_by_value(tf.range(side) - moves[:, axis - 1, None], 0, side - 1)
+        images = tf.gather(images, places, axis=axis, batch_dims=1)
+    return images
 
 
 def _with_shape(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -64,19 +66,53 @@ class SGD(_WarmAverage, keras.optimizers.SGD):
     """`keras.optimizers.SGD` without momentum, likewise."""
 
 
+@keras.saving.register_keras_serializable(package="bplf_tf_trainers")
+class Muon(_WarmAverage, keras.optimizers.Muon):
+    """`keras.optimizers.Muon` for kernels that are stacked over depth, likewise.
+
+    Keras' own takes matrices alone, and leaves all else to Adam. Here each slice of a stacked
+    kernel `[K, h, w, c_in, c_out]` of the networks g is a matrix `[h * w * c_in, c_out]`, of which
+    the update is made orthogonal; all other weights are left to Adam.
+
+    Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; scale of
+    the update after Liu et al. 2025, arXiv 2502.16982.
+    """
+
+    def _should_use_adamw(self, variable: Any) -> bool:
+        return not (len(variable.shape) == 5 and re.search(r"/kernel_\d$", variable.path))
+
+    def _muon_update_step(self, gradient: Any, variable: Any, lr: Any, m: Any) -> None:
+        self.assign(m, self.momentum * m + gradient)
+        depth, *rows, columns = variable.shape
+        matrices = [depth, math.prod(rows), columns]
+        update = ops.reshape(gradient + self.momentum * m, matrices)
+        update = self.zeropower_via_newtonschulz5(update, self.ns_steps)
+        # An orthogonal matrix of m x n has a root mean square of 1 / sqrt(max(m, n)).
+        scale = self.rms_rate * math.sqrt(max(matrices[1:]))
+        self.assign_sub(variable, ops.reshape(lr * scale * update, variable.shape))
+
+
 def make_optimizer(settings: FitSettings) -> keras.optimizers.Optimizer:
     """The optimizer of a run, with global-norm clipping and the average of the weights."""
-    make = {"adam": Adam, "adamax": Adamax, "sgd": SGD}[settings.optimizer]
-    moments: dict[str, float] = {}
-    if settings.optimizer != "sgd":
-        moments = {
+    make = {"adam": Adam, "adamax": Adamax, "sgd": SGD, "muon": Muon}[settings.optimizer]
+    own: dict[str, Any] = {}
+    if settings.optimizer == "muon":
+        own = {
+            "adam_beta_1": settings.beta_1,
+            "adam_beta_2": settings.beta_2,
+            "epsilon": settings.epsilon,
+            "adam_weight_decay": None,
+            "rms_rate": settings.muon_rate,
+        }
+    elif settings.optimizer != "sgd":
+        own = {
             "beta_1": settings.beta_1,
             "beta_2": settings.beta_2,
             "epsilon": settings.epsilon,
         }
     return make(
         learning_rate=settings.learning_rate,
-        **moments,
+        **own,
         weight_decay=settings.weight_decay or None,
         global_clipnorm=settings.clip_norm or None,
         use_ema=settings.ema_momentum > 0,

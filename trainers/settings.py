@@ -20,7 +20,7 @@ from bplf_tf.config import (
 )
 from datasets import NAMES
 
-OPTIMIZERS = ("adam", "adamax", "sgd")
+OPTIMIZERS = ("adam", "adamax", "muon", "sgd")
 ON_NONFINITE = ("stop", "rollback")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 
@@ -78,6 +78,11 @@ class FitSettings:
         "The final figure is always over all of them.",
     )
     flip: bool = setting(False, "Mirror half of the training images, drawn anew at each step.")
+    shift: int = setting(
+        0,
+        "Move training images by up to so many whole pixels up or down, and left or right, drawn "
+        "anew at each step; what comes into sight repeats the edge.",
+    )
     conditional: bool = setting(True, "Learn p(image | label); --noconditional learns p(image).")
 
     preset: str = setting("bplf_3x3", f"Named model: {_choices(PRESETS)}.")
@@ -146,7 +151,14 @@ class FitSettings:
         "Steps from one validation to the next; one pass over the data if unset.",
     )
     batch_size: int = setting(64, "Images per step.")
-    optimizer: str = setting("adam", f"Optimizer: {_choices(OPTIMIZERS)}.")
+    optimizer: str = setting(
+        "adam",
+        f"Optimizer: {_choices(OPTIMIZERS)}. muon makes the updates of the kernels inside g "
+        "orthogonal and leaves all else to Adam.",
+    )
+    muon_rate: float = setting(
+        0.2, "Root mean square of Muon's updates, as a multiple of the learning rate."
+    )
     learning_rate: float = setting(
         1e-3, "Peak learning rate: reached after the warm-up, decays to 0 along a cosine."
     )
@@ -154,7 +166,11 @@ class FitSettings:
     beta_1: float = setting(0.9, "Decay of the optimizer's first moment.")
     beta_2: float = setting(0.999, "Decay of the optimizer's second moment.")
     epsilon: float = setting(1e-7, "Added to the optimizer's denominator.")
-    weight_decay: float = setting(0.0, "Decoupled weight decay, times the learning rate; 0 is off.")
+    weight_decay: float = setting(
+        0.0,
+        "Decoupled weight decay, times the learning rate; 0 is off. With muon it is the kernels' "
+        "alone.",
+    )
     clip_norm: float = setting(1.0, "Clip gradients to this global norm; 0 is off.")
     ema_momentum: float = setting(
         0.999,
@@ -234,12 +250,12 @@ class FitSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--{name} must be a positive integer, got {value}")
-        for name in ("max_minutes", "learning_rate", "epsilon", "log_scale_bound"):
+        for name in ("max_minutes", "learning_rate", "muon_rate", "epsilon", "log_scale_bound"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must be a positive number, got {value}")
-        for name in ("warmup_steps", "weight_decay", "clip_norm", "sample_temperature", "seed",
-                     "threads_per_operation", "checkpoint_minutes"):  # fmt: skip
+        for name in ("warmup_steps", "shift", "weight_decay", "clip_norm", "sample_temperature",
+                     "seed", "threads_per_operation", "checkpoint_minutes"):  # fmt: skip
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must not be negative, got {value}")

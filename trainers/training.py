@@ -16,7 +16,7 @@ from bplf_tf.config import ModelConfig
 from bplf_tf.inputs import first_images
 from bplf_tf.model import START_IMAGES
 from datasets import ImageSource
-from datasets.input import evaluation_dataset, steps_per_epoch, training_dataset
+from datasets.input import WHOLE, Share, evaluation_dataset, steps_per_epoch, training_dataset
 from trainers import callbacks, environment
 from trainers.agreement import Agreement
 from trainers.averaging import AverageInValidation, make_optimizer
@@ -178,11 +178,19 @@ def _rolled_back(
 
 
 def _training(run: Run, step: int) -> Any:
+    return run.team.dataset(functools.partial(_batches, run, step))
+
+
+def _batches(run: Run, step: int = 0, share: Share = WHOLE) -> tf.data.Dataset:
     settings = run.settings
-    return run.team.dataset(
-        functools.partial(
-            training_dataset, run.train, settings.batch_size, settings.seed, step, settings.flip
-        )
+    return training_dataset(
+        run.train,
+        settings.batch_size,
+        settings.seed,
+        start_step=step,
+        flip=settings.flip,
+        shift=settings.shift,
+        share=share,
     )
 
 
@@ -247,7 +255,7 @@ def _check_same_step(team: Team, step: int, folder: Path) -> None:
 def _first_images(run: Run) -> tuple[Any, Any]:
     """The same images for the data-dependent start in every process, whatever its share."""
     settings = run.settings
-    dataset = training_dataset(run.train, settings.batch_size, settings.seed, flip=settings.flip)
+    dataset = _batches(run)
     images, labels = first_images(dataset, None, START_IMAGES)
     return images, labels if settings.conditional else None
 
@@ -342,10 +350,7 @@ def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
 def _explain_nonfinite(run: Run, model: BPLF, step: int) -> str:
     """Finds where a non-finite loss arose, on the very batch of the step that met it."""
     settings = run.settings
-    dataset = training_dataset(
-        run.train, settings.batch_size, settings.seed, start_step=step, flip=settings.flip
-    )
-    images, labels = next(dataset.as_numpy_iterator())
+    images, labels = next(_batches(run, step).as_numpy_iterator())
     where = model.explain_nonfinite(images, labels if settings.conditional else None, step)
     place = where or "nowhere: computed again, all is finite"
     return f"non-finite loss or gradient at step {step}; it arises at: {place}"

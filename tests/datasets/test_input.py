@@ -148,6 +148,38 @@ def test_about_half_is_mirrored_and_only_when_asked() -> None:
     assert len({column.tobytes() for column in flips.T}) == 50
 
 
+def moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
+    """The image moved, by NumPy's own padding."""
+    size = max(abs(down), abs(right))
+    padded = np.pad(image, ((size, size), (size, size), (0, 0)), mode="edge")
+    height, width = image.shape[:2]
+    return padded[size - down : size - down + height, size - right : size - right + width]
+
+
+def test_images_are_moved_each_by_itself_and_in_all_directions() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (50, 6, 8, 1), np.uint8)
+    source = ImageSource("random", "train", images, np.zeros(50, np.int32), ("any",), {})
+    ways = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
+    counts = dict.fromkeys(ways, 0)
+    plain = batches(40, source, 20, 11)
+    for (before, _), (after, _) in zip(plain, batches(40, source, 20, 11, shift=2), strict=True):
+        for image, result in zip(before, after, strict=True):
+            found = [way for way in ways if np.array_equal(moved(image, *way), result)]
+            assert len(found) == 1
+            counts[found[0]] += 1
+    # 667 draws of 25 ways: 27 +- 5.
+    assert sum(counts.values()) == sum(len(images) for images, _ in plain)
+    assert min(counts.values()) > 8
+    assert max(counts.values()) < 50
+
+
+@pytest.mark.parametrize("shift", [-1, 2])
+def test_wrong_shift(shift: int) -> None:
+    with pytest.raises(ValueError, match=f"less than the images' sides; got {shift} for"):
+        training_dataset(numbered(3), 2, 0, shift=shift)
+
+
 def test_flips_depend_on_seed_step_and_position_alone() -> None:
     """Not on which image stands there, nor on how many there are."""
     small, large = numbered(30), numbered(95)
@@ -203,7 +235,9 @@ def test_shares_of_all_replicas_are_the_whole_batch(
     count: int, batch_size: int, local: int, processes: int, start_step: int
 ) -> None:
     source, total = numbered(count), local * processes
-    arguments = {"batch_size": batch_size, "seed": 3, "start_step": start_step, "flip": True}
+    arguments = {
+        "batch_size": batch_size, "seed": 3, "start_step": start_step, "flip": True, "shift": 1,
+    }  # fmt: skip
     training: list[list[Batch]] = []
     evaluation: list[list[Batch]] = []
     steps = steps_per_epoch(source, batch_size)

@@ -46,7 +46,7 @@ def expected_average(steps, limit):
     return average
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamax"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamax", "muon"])
 @pytest.mark.parametrize("limit", [0.3, 0.6, 0.999])
 def test_the_average_follows_its_formula_and_is_what_fit_leaves(optimizer, limit):
     model = new_model(dataclasses.replace(SETTINGS, optimizer=optimizer, ema_momentum=limit))

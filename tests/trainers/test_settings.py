@@ -61,7 +61,7 @@ def test_given_values_win_over_the_preset():
         ({"dropout": 1.0}, r"--dropout must lie in \[0, 1\), got 1.0"),
         ({"ema_momentum": 1.0}, r"--ema_momentum must lie in \[0, 1\)"),
         ({"channels": 2}, "--channels must be 1 or 3, got 2"),
-        ({"optimizer": "lion"}, "--optimizer must be one of adam, adamax, sgd, got 'lion'"),
+        ({"optimizer": "lion"}, "--optimizer must be one of adam, adamax, muon, sgd, got 'lion'"),
         ({"strategy": "tpu"}, "--strategy must be one of auto, one, mirrored, multi_worker"),
         ({"cpu_devices": 0}, "--cpu_devices must be a positive integer, got 0"),
         ({"on_nonfinite": "go"}, "--on_nonfinite must be one of stop, rollback, got 'go'"),

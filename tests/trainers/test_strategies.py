@@ -16,6 +16,7 @@ FLAGS = [f"--max_steps={STEPS}", "--warmup_steps=2"]
 # Gradients of this model have norms of some 0.1 to 1: the clipping is active with SGD.
 OPTIMIZERS = {
     "adam": ["--optimizer=adam", "--learning_rate=0.01"],
+    "muon": ["--optimizer=muon", "--learning_rate=0.01"],
     "sgd": ["--optimizer=sgd", "--learning_rate=0.5", "--clip_norm=0.05"],
 }
 
