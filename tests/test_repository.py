@@ -29,7 +29,8 @@ QUICK_COMMANDS = {
 CHECK_FLAGS = """
 import sys
 from absl import flags as absl_flags
-from trainers import flags, settings
+from datasets import flags
+from trainers import settings
 flags.define(settings.FitSettings)
 absl_flags.FLAGS(sys.argv)
 flags.read(settings.FitSettings).check()

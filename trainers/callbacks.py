@@ -18,8 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from bplf_tf import BPLF
+from datasets.files import write_csv, written_aside
 from trainers.averaging import averaged_weights
-from trainers.files import write_csv, written_aside
 from trainers.image_grid import image_grid, save_png
 from trainers.schedule import Schedule
 

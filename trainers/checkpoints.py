@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainers.files import WriteError, reason, system_reason
+from datasets.files import WriteError, reason, system_reason
 
 if TYPE_CHECKING:
     import keras

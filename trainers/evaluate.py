@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from bplf_tf.config import NETWORK_DTYPES
 from bplf_tf.files import model_path
-from datasets import NAMES, SPLITS
-from trainers import flags
-from trainers.files import write_json
-from trainers.quiet import import_tensorflow
+from datasets import NAMES, SPLITS, flags
+from datasets.files import write_json
+from datasets.quiet_tensorflow import import_tensorflow
 from trainers.settings import choice, setting
 
 if TYPE_CHECKING:

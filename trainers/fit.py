@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainers import environment, flags
+from datasets import flags
+from datasets.files import WriteError
+from datasets.quiet_tensorflow import import_tensorflow
+from trainers import environment
 from trainers.checkpoints import CheckpointError, Checkpoints
-from trainers.files import WriteError
-from trainers.quiet import import_tensorflow
 from trainers.run_directory import RunDirectory
 from trainers.schedule import Schedule
 from trainers.settings import FitSettings

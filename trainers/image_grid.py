@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from trainers.files import written_aside
+from datasets.files import written_aside
 
 _BACKGROUND = (255, 255, 255)
 _INK = (40, 40, 40)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bplf_tf.files import model_path
-from trainers import flags
-from trainers.files import write_json
-from trainers.quiet import import_tensorflow
+from datasets import flags
+from datasets.files import write_json
+from datasets.quiet_tensorflow import import_tensorflow
 from trainers.settings import setting
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from trainers.files import WriteError, reason
+from datasets.files import WriteError, reason
 
 
 @dataclasses.dataclass(frozen=True)

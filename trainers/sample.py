@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bplf_tf.files import model_path
-from trainers import flags
-from trainers.quiet import import_tensorflow
+from datasets import flags
+from datasets.quiet_tensorflow import import_tensorflow
 from trainers.settings import setting
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 
 
 def setting(default: Any, text: str) -> Any:
-    """A dataclass field that `trainers.flags` turns into a flag with this help text."""
+    """A dataclass field that `datasets.flags` turns into a flag with this help text."""
     return dataclasses.field(default=default, metadata={"help": text})
 
 

@@ -23,8 +23,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trainers import environment, flags
-from trainers.files import write_csv
+from datasets import flags
+from datasets.files import write_csv
+from trainers import environment
 from trainers.run_directory import RunDirectory
 from trainers.settings import setting
 

@@ -16,13 +16,13 @@ from bplf_tf.config import ModelConfig
 from bplf_tf.inputs import first_images
 from bplf_tf.model import START_IMAGES
 from datasets import ImageSource
+from datasets.files import WriteError, system_reason, write_json
 from datasets.input import WHOLE, Share, evaluation_dataset, steps_per_epoch, training_dataset
 from trainers import callbacks, environment
 from trainers.agreement import Agreement
 from trainers.averaging import AverageInValidation, make_optimizer
 from trainers.callbacks import NonFiniteError, ScheduledRun, Stopwatch
 from trainers.checkpoints import CheckpointError, Checkpoints, Progress
-from trainers.files import WriteError, system_reason, write_json
 from trainers.measure import measure, spread
 from trainers.resuming import CheckpointWriter, RunningMeans, StopSignal
 from trainers.run_directory import RunDirectory

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bplf_tf import BPLF
+from datasets.files import WriteError
 from trainers.averaging import Adam
 from trainers.checkpoints import CheckpointError, Checkpoints, Progress
-from trainers.files import WriteError
 
 IDENTITY = {"width": 4, "classes": ["a", "b"]}
 

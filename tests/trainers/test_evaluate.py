@@ -6,9 +6,9 @@ import pytest
 import datasets
 from bplf_tf import BPLF, EMOTIONS, ModelConfig
 from datasets import ImageSource
+from datasets.flags import UserError
 from trainers import evaluate
 from trainers.evaluate import EvaluateSettings
-from trainers.flags import UserError
 from trainers.measure import (
     importance_weighted,
     latent_statistics,

@@ -15,11 +15,11 @@ from PIL import Image
 
 import datasets
 from bplf_tf import EMOTIONS, load_model
+from datasets.flags import UserError
 from datasets.input import training_dataset
 from trainers import fit, training
 from trainers.averaging import averaged_weights
 from trainers.callbacks import NonFiniteError
-from trainers.flags import UserError
 from trainers.settings import FitSettings
 
 ROOT = Path(__file__).parents[2]

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from datasets.files import WriteError
 from tests.trainers.test_checkpoints import trained
 from tests.trainers.test_fit import observed, settings
 from trainers import callbacks, fit
 from trainers.checkpoints import Checkpoints, Progress
-from trainers.files import WriteError
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import signal
 import keras
 import pytest
 
+from datasets.flags import UserError
 from tests.trainers.test_checkpoints import spoil
 from tests.trainers.test_fit import observed, settings
 from trainers import fit
-from trainers.flags import UserError
 
 CHECKPOINTED = {"checkpoint_steps": 2, "max_steps": 7}  # an epoch has 4 steps
 

@@ -5,8 +5,8 @@ import pytest
 
 from bplf_tf import BPLF, EMOTIONS, ModelConfig
 from datasets import ImageSource
+from datasets.flags import UserError
 from trainers import label_accuracy
-from trainers.flags import UserError
 from trainers.label_accuracy import LabelAccuracySettings, judge, train_classifier
 
 TINY = {"levels": 1, "depth": 1, "width": 4}

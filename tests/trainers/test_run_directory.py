@@ -1,6 +1,6 @@
 import pytest
 
-from trainers.files import WriteError
+from datasets.files import WriteError
 from trainers.run_directory import RunDirectory
 
 

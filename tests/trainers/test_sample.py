@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from bplf_tf import BPLF, ModelConfig
+from datasets.flags import UserError
 from trainers import sample
-from trainers.flags import UserError
 from trainers.sample import SampleSettings, chosen_labels
 
 CONFIG = ModelConfig(image_shape=(8, 8, 1), classes=("cat", "dog"), levels=1, depth=1, width=4)

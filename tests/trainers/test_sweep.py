@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from datasets.flags import UserError
 from trainers import sweep
-from trainers.flags import UserError
 
 COMMON = (
     "--dataset=drawn_faces --image_size=16 --limit=14 --validation_limit=14 --size=tiny "

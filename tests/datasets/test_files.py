@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from trainers.files import WriteError, write_json, write_text, written_aside
+from datasets.files import WriteError, write_json, write_text, written_aside
 
 
 def test_the_file_appears_whole(tmp_path):

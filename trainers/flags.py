@@ -1,5 +1,0 @@
-"""`datasets.flags`, by the name that the trainers know."""
-
-from datasets.flags import INTERRUPTED, USER_ERROR, UserError, define, read, run
-
-__all__ = ["INTERRUPTED", "USER_ERROR", "UserError", "define", "read", "run"]
