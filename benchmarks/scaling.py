@@ -28,6 +28,7 @@ if __package__ in (None, ""):  # run as a file: what lies beside it is imported 
 from benchmarks import common_flags, report
 from benchmarks.problem import Problem
 from benchmarks.processes import ROOT
+from benchmarks.projection import projection
 from trainers import local_cluster
 
 _PROCESSES = common_flags.define_integers("processes", ["1", "2"], "Numbers of processes.")
@@ -36,45 +37,6 @@ _WIDTH = flags.DEFINE_integer("width", 64, "Hidden channels of the networks.", l
 _STEPS = flags.DEFINE_integer("steps", 5, "Steps that are timed together.", lower_bound=1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Times of them.", lower_bound=1)
 flags.adopt_module_key_flags(common_flags)
-
-
-# Nominal bandwidth in one direction, bytes per second, and a usual latency of one message, seconds.
-LINKS = {
-    "8 GPUs, NVLink 4": (450e9, 5e-6),
-    "8 GPUs, PCIe 4.0 x16": (32e9, 10e-6),
-    "8 machines, 100 Gbit/s": (12.5e9, 20e-6),
-    "8 machines, 10 Gbit/s": (1.25e9, 50e-6),
-}
-_DEVICES = 8
-
-
-def ring_all_reduce_seconds(
-    sent: float, collectives: int, devices: int, bandwidth: float, latency: float
-) -> float:
-    """Time in which a ring of devices sums `sent` bytes, in so many collectives.
-
-    Each device sends `2 (n - 1) / n` of the bytes, in `2 (n - 1)` messages for each collective.
-
-    Source: Patarasuk and Yuan 2009, "Bandwidth optimal all-reduce algorithms".
-    """
-    messages = 2 * (devices - 1)
-    return collectives * messages * latency + messages / devices * sent / bandwidth
-
-
-def projection(parameters: int, collectives: int) -> str:
-    """A table of what the exchange would take, for this model and for larger ones."""
-    rows = []
-    for link, (bandwidth, latency) in LINKS.items():
-        row = {"PROJECTION, not measured": link}
-        for count in (parameters, 10_000_000, 100_000_000):
-            seconds = ring_all_reduce_seconds(4 * count, collectives, _DEVICES, bandwidth, latency)
-            row[f"{count / 1e6:.1f} M parameters"] = f"{1000 * seconds:.1f} ms"
-        rows.append(row)
-    return (
-        f"{report.table(rows)}\n"
-        "Nothing of the exchange overlaps with the backward pass: a step that takes nine times as "
-        "long by itself runs at 90 % of the ideal speed."
-    )
 
 
 def train(problem: Problem, processes: int, steps: int, rounds: int) -> dict[str, Any]:

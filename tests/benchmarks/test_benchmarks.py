@@ -10,7 +10,7 @@ import pytest
 from benchmarks import report
 from benchmarks.contenders import CONTENDERS, DEFAULT_CONTENDERS, choose, has_normflows
 from benchmarks.problem import Problem
-from benchmarks.scaling import projection, ring_all_reduce_seconds
+from benchmarks.projection import projection, ring_all_reduce_seconds
 from tests.checkout import ROOT
 
 TINY = ["--levels=2", "--image_size=8", "--batch_size=2", "--rounds=1"]
