@@ -21,8 +21,8 @@ if __package__ in (None, ""):  # run as a file: what lies beside it is imported 
 
 from benchmarks import common_flags, report
 from benchmarks.problem import Problem
+from datasets.cores import cores
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers.environment import cores
 from trainers.threads import set_threads
 
 _DEPTH = flags.DEFINE_integer("depth", 8, "Steps per level, K.", lower_bound=1)

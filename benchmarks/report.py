@@ -8,7 +8,7 @@ import platform
 import statistics
 from collections.abc import Mapping, Sequence
 
-from trainers.environment import cores
+from datasets.cores import cores
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:

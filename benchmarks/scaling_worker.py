@@ -12,8 +12,8 @@ import time
 from typing import Any
 
 from benchmarks.problem import Problem
+from datasets.cores import cores
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers.environment import cores
 from trainers.threads import set_threads
 
 # Operations that wait for the other processes.

@@ -13,7 +13,8 @@ from typing import Any
 
 from datasets import flags
 from datasets.emotionset.given import make_sources, option_name, options
-from datasets.emotionset.settings import STEPS, CleaningSettings, setting
+from datasets.emotionset.settings import STEPS, CleaningSettings
+from datasets.flags import setting
 
 
 @dataclasses.dataclass(frozen=True)

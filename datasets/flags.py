@@ -39,6 +39,11 @@ class UserError(Exception):
     """A mistake in flags, data or paths; shown as one line, without a traceback."""
 
 
+def setting(default: Any, text: str) -> Any:
+    """A dataclass field that `define` turns into a flag with this help text."""
+    return dataclasses.field(default=default, metadata={"help": text})
+
+
 def define(settings: type[Any]) -> None:
     """Defines one flag per field of the dataclass `settings`, with its type, default and help."""
     hints = typing.get_type_hints(settings)

@@ -13,8 +13,9 @@ from bplf_tf.config import NETWORK_DTYPES
 from bplf_tf.files import model_path
 from datasets import NAMES, SPLITS, flags
 from datasets.files import write_json
+from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers.settings import choice, setting
+from trainers.settings import choice
 
 if TYPE_CHECKING:
     from bplf_tf import BPLF

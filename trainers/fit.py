@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import flags
+from datasets.cores import cores
 from datasets.files import WriteError
 from datasets.quiet_tensorflow import import_tensorflow
 from trainers import environment
@@ -88,7 +89,7 @@ def prepare(settings: FitSettings) -> Run:
             directory.check(settings.overwrite, settings.resume)
         import_tensorflow()
         _make_deterministic(settings)
-        set_threads(settings.threads_per_operation, environment.cores())
+        set_threads(settings.threads_per_operation, cores())
         from trainers.strategies import make_team
 
         team = make_team(settings.strategy, settings.cpu_devices)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from bplf_tf.files import model_path
 from datasets import flags
 from datasets.files import write_json
+from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers.settings import setting
 
 if TYPE_CHECKING:
     import keras

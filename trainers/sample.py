@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from bplf_tf.files import model_path
 from datasets import flags
+from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers.settings import setting
 
 if TYPE_CHECKING:
     import numpy as np

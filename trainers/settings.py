@@ -19,15 +19,11 @@ from bplf_tf.config import (
     preset_config,
 )
 from datasets import NAMES
+from datasets.flags import setting
 
 OPTIMIZERS = ("adam", "adamax", "muon", "sgd")
 ON_NONFINITE = ("stop", "rollback")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
-
-
-def setting(default: Any, text: str) -> Any:
-    """A dataclass field that `datasets.flags` turns into a flag with this help text."""
-    return dataclasses.field(default=default, metadata={"help": text})
 
 
 def _choices(names: Any) -> str:

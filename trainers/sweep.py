@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from datasets import flags
+from datasets.cores import cores
 from datasets.files import write_csv
-from trainers import environment
+from datasets.flags import setting
 from trainers.run_directory import RunDirectory
-from trainers.settings import setting
 
 _COLUMNS = (
     "name", "flags", "common", "bits_per_dim", "train_bits_per_dim", "steps", "minutes",
@@ -50,9 +50,8 @@ class SweepSettings:
         for name in ("plan", "out"):
             if not getattr(self, name):
                 raise ValueError(f"--{name} is required")
-        cores = environment.cores()
-        if not 1 <= self.at_once <= cores:
-            raise ValueError(f"--at_once must lie in 1..{cores}, got {self.at_once}")
+        if not 1 <= self.at_once <= cores():
+            raise ValueError(f"--at_once must lie in 1..{cores()}, got {self.at_once}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,9 +147,9 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 def _shares(at_once: int) -> list[set[int]]:
     if not hasattr(os, "sched_getaffinity"):  # not Linux: the system deals the cores out
-        return [set(range(environment.cores() // at_once)) for _ in range(at_once)]
-    cores = sorted(os.sched_getaffinity(0))
-    return [set(cores[place::at_once]) for place in range(at_once)]
+        return [set(range(cores() // at_once)) for _ in range(at_once)]
+    numbers = sorted(os.sched_getaffinity(0))
+    return [set(numbers[place::at_once]) for place in range(at_once)]
 
 
 def _start(run: Planned, settings: SweepSettings, cores: set[int]) -> subprocess.Popen[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.problem import Problem, Stepper
-from trainers.environment import cores
+from datasets.cores import cores
 from trainers.threads import set_threads
 
 

@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 from benchmarks.problem import Problem, Stepper
-from trainers.environment import cores
+from datasets.cores import cores
 
 
 def build(problem: Problem, *, channels_last: bool = False, autocast: bool = False) -> Stepper:

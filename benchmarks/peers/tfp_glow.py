@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from benchmarks.problem import Problem, Stepper
-from trainers.environment import cores
+from datasets.cores import cores
 from trainers.threads import set_threads
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bplf_tf.config import EMOTIONS
+from datasets.cores import cores
 from datasets.drawn_faces.render import check_shape, draw_face
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -50,8 +51,7 @@ def draw_many(
         RuntimeError: a worker failed; with its message.
     """
     check_shape(size, channels)
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    wanted = processes or min(available or 1, 1 + count // _WORTH_A_PROCESS)
+    wanted = processes or min(cores(), 1 + count // _WORTH_A_PROCESS)
     if wanted <= 1:
         for index in range(count):
             yield draw_face(first_seed + index, label_of(index), size, channels)

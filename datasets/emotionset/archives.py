@@ -220,7 +220,22 @@ def _open(path: str, size: int, modified_ns: int, process: int) -> _Opened:
     return _File(Path(path))
 
 
-class _Folder:
+class _OnDisk:
+    """Members that are files already."""
+
+    def path_of(self, name: str) -> Path:
+        raise NotImplementedError
+
+    def size(self, name: str) -> int:
+        return self.path_of(name).stat().st_size
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        with self.path_of(name).open("rb") as file:
+            yield file
+
+
+class _Folder(_OnDisk):
     """Members are opened below the folder only; links that lead out of it are refused."""
 
     def __init__(self, root: Path) -> None:
@@ -235,14 +250,6 @@ class _Folder:
             inner = os.path.relpath(folder, top)
             prefix = "" if inner == os.curdir else Path(inner).as_posix() + "/"
             yield from (prefix + name for name in files if not _is_clutter(name))
-
-    def size(self, name: str) -> int:
-        return self.path_of(name).stat().st_size
-
-    @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
-        with self.path_of(name).open("rb") as file:
-            yield file
 
     def path_of(self, name: str) -> Path:
         path = self._root / name
@@ -261,20 +268,12 @@ class _Folder:
         raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
-class _File:
+class _File(_OnDisk):
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def names(self) -> Iterable[str]:
         return (self._path.name,)
-
-    def size(self, name: str) -> int:
-        return self.path_of(name).stat().st_size
-
-    @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
-        with self.path_of(name).open("rb") as file:
-            yield file
 
     def path_of(self, name: str) -> Path:
         if name != self._path.name:

@@ -6,10 +6,10 @@ threads can deadlock, and `multiprocessing`'s spawn would run the caller's scrip
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from datasets.cores import cores
 from datasets.emotionset.chunks import Chunk, work_on
 from datasets.emotionset.settings import CleaningSettings
 
@@ -19,13 +19,6 @@ _FEW_CHUNKS = 4
 
 class WorkerError(RuntimeError):
     """A process ended before its work did, as when the system is short of memory."""
-
-
-def available_processes() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def work_on_all(
@@ -45,7 +38,7 @@ def work_on_all(
     Raises:
       WorkerError: a process was killed. Finished chunks stay.
     """
-    wanted = min(processes or available_processes(), len(chunks))
+    wanted = min(processes or cores(), len(chunks))
     if wanted <= 1 or (processes is None and len(chunks) <= _FEW_CHUNKS):
         _one_thread_each()
         for chunk in chunks:

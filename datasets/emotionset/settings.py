@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from bplf_tf.config import EMOTIONS
+from datasets.flags import setting
 
 CONTEMPT = "contempt"
 
@@ -23,11 +24,6 @@ STEPS = {
 DETECTORS = ("haar", "yunet", "mtcnn")
 SIZES = (48, 32, 64)  # the first is the default
 COLOURS = {1: "gray", 3: "rgb"}
-
-
-def setting(default: Any, text: str) -> Any:
-    """A dataclass field that `datasets.flags` turns into a flag with this help text."""
-    return dataclasses.field(default=default, metadata={"help": text})
 
 
 @dataclasses.dataclass(frozen=True)

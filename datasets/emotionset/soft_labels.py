@@ -6,17 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-# FER+'s columns by our names. Unknown and not-a-face votes (NF) are of no label.
-VOTE_OF_LABEL = {
-    "anger": "anger",
-    "contempt": "contempt",
-    "disgust": "disgust",
-    "fear": "fear",
-    "happy": "happiness",
-    "neutral": "neutral",
-    "sad": "sadness",
-    "surprise": "surprise",
-}
+from datasets.emotionset.sources.ferplus import COLUMNS
+
+# The column of FER+'s votes for a label.
+VOTE_OF_LABEL = {label: column for column, label in COLUMNS.items()}
 
 
 def soft_label(label: str, votes: Mapping[str, int] | None, labels: Sequence[str]) -> np.ndarray:

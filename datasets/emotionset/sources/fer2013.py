@@ -13,7 +13,7 @@ import numpy as np
 from datasets.emotionset.archives import Archive
 from datasets.emotionset.source import Dropped, Example, Source, SourceError, Unit
 from datasets.emotionset.sources import ferplus as votes_of
-from datasets.emotionset.sources.images import as_grey, is_image
+from datasets.emotionset.sources.images import is_image
 from datasets.emotionset.sources.members import (
     Members,
     find_members,
@@ -294,6 +294,8 @@ def _stem(name: str) -> str:
 
 
 def _read_file(file: _Image) -> Example | Dropped:
+    from datasets.emotionset.picture import grey  # Pillow: not for `--help`
+
     archive = Archive(file.path)
     where = archive.where(file.name)
     if file.label is None:
@@ -306,4 +308,4 @@ def _read_file(file: _Image) -> Example | Dropped:
     if isinstance(image, Dropped):
         return image
     provenance = {"file": file.name}
-    return Example(file.key, as_grey(image), file.label, None, file.split, provenance)
+    return Example(file.key, grey(image), file.label, None, file.split, provenance)

@@ -57,14 +57,3 @@ def decode_image(content: bytes) -> np.ndarray:
     except Exception as error:  # Pillow's file plugins let errors of many kinds through
         text = " ".join(str(error).split())[:200]
         raise ImageError(f"not readable as an image: {type(error).__name__}: {text}") from error
-
-
-def as_grey(image: np.ndarray) -> np.ndarray:
-    """uint8 `[H, W]`: exactly one of the channels where all are equal, else their luminance."""
-    if image.ndim == 2:
-        return image
-    if (image == image[..., :1]).all():
-        return np.ascontiguousarray(image[..., 0])
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(image).convert("L"))

@@ -9,7 +9,6 @@ from typing import ClassVar
 
 from datasets.emotionset.archives import Archive
 from datasets.emotionset.source import Dropped, Example, Source, Unit
-from datasets.emotionset.sources.images import as_grey
 from datasets.emotionset.sources.members import find_members, nothing_found, read_image
 
 CODES = {
@@ -67,6 +66,8 @@ class Jaffe(Source):
 
     def read(self, unit: Unit) -> Iterator[Example | Dropped]:
         """The image; see `Source.read`."""
+        from datasets.emotionset.picture import grey  # Pillow: not for `--help`
+
         path, name = unit.place
         archive = Archive(path)
         match = _NAME.fullmatch(unit.key)
@@ -92,7 +93,7 @@ class Jaffe(Source):
             "number": int(number),
             "channels": 1 if image.ndim == 2 else 3,
         }
-        yield Example(unit.key, as_grey(image), label, subject.upper(), None, provenance)
+        yield Example(unit.key, grey(image), label, subject.upper(), None, provenance)
 
 
 def _base(name: str) -> str:

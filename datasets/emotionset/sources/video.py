@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from datasets.emotionset.source import SourceError
-from datasets.emotionset.sources.images import MAX_PIXELS, as_grey
+from datasets.emotionset.sources.images import MAX_PIXELS
 
 MAX_FRAMES = 20_000  # a quarter of an hour; clips have some hundred
 _SMALL = 96  # width at which motion is measured
@@ -121,15 +121,17 @@ def pick_frames(path: Path, wanted: set[int]) -> dict[int, np.ndarray]:
 
 def has_face(image: np.ndarray) -> bool:
     """Whether OpenCV's frontal face detector finds an upright face."""
+    from datasets.emotionset.picture import grey  # Pillow: not for `--help`
+
     cv2 = open_cv()
     if not hasattr(cv2, "CascadeClassifier"):
         raise SourceError(f"OpenCV {cv2.__version__} has no such detector: {_INSTALL}")
     detector = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
-    grey = as_grey(image)
-    scale = min(1.0, 400 / max(grey.shape))
-    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
-    grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    return len(detector.detectMultiScale(grey, 1.1, 3)) > 0
+    pixels = grey(image)
+    scale = min(1.0, 400 / max(pixels.shape))
+    size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
+    pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return len(detector.detectMultiScale(pixels, 1.1, 3)) > 0
 
 
 def open_cv() -> Any:

@@ -103,7 +103,7 @@ def test_other_sizes_colours_and_labels(tmp_path):
 
 
 def test_from_the_manual_folder(tmp_path, manual_folder, monkeypatch):
-    monkeypatch.setattr(parallel, "available_processes", lambda: 1)
+    monkeypatch.setattr(parallel, "cores", lambda: 1)
     config = tfds.download.DownloadConfig(manual_dir=str(manual_folder))
     images = tfds.load(
         "emotion_set/32_gray_jaffe",

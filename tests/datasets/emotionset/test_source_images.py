@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from datasets.emotionset.picture import grey
 from datasets.emotionset.sources import images
-from datasets.emotionset.sources.images import ImageError, as_grey, decode_image
+from datasets.emotionset.sources.images import ImageError, decode_image
 from tests.datasets.emotionset.fixtures import face
 from tests.datasets.emotionset.fixtures.faces import png_bomb, tiff_bomb, truncated
 
@@ -23,7 +24,7 @@ def encoded(picture: Image.Image, image_format: str = "PNG", **options: object) 
 @pytest.mark.parametrize("image_format", ["PNG", "TIFF", "BMP", "PPM", "GIF"])
 def test_lossless_formats(image_format: str) -> None:
     found = decode_image(encoded(Image.fromarray(GREY), image_format))
-    assert np.array_equal(as_grey(found), GREY)
+    assert np.array_equal(grey(found), GREY)
     if image_format != "GIF":
         assert np.array_equal(decode_image(encoded(Image.fromarray(COLOUR), image_format)), COLOUR)
 
@@ -89,9 +90,9 @@ def test_any_damage_is_an_error_of_ours(
         return
     assert image.dtype == np.uint8
     assert image.ndim == 2 or image.shape[2:] == (3,)
-    assert as_grey(image).shape == image.shape[:2]
+    assert grey(image).shape == image.shape[:2]
 
 
 def test_grey_of_equal_channels_is_exact() -> None:
-    assert np.array_equal(as_grey(np.dstack([GREY] * 3)), GREY)
-    assert np.array_equal(as_grey(COLOUR), np.asarray(Image.fromarray(COLOUR).convert("L")))
+    assert np.array_equal(grey(np.dstack([GREY] * 3)), GREY)
+    assert np.array_equal(grey(COLOUR), np.asarray(Image.fromarray(COLOUR).convert("L")))
