@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from datasets.emotionset import pipeline, report, version
+from datasets.emotionset.built import has_report, read_report
 from datasets.emotionset.collection import Built
 from datasets.emotionset.examples import chunks_of_split, examples_of_chunk
 from datasets.emotionset.given import find_in, make_sources
@@ -84,7 +85,12 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
         if self._built is not None:
             return self._built.settings
         config = self.builder_config
-        return CleaningSettings(image_size=config.size, channels=config.channels)
+        settings = CleaningSettings(image_size=config.size, channels=config.channels)
+        place = Path(self.data_dir)
+        if has_report(place):  # of `datasets.build`, which may have kept contempt
+            contempt = read_report(place)["settings"]["contempt"]
+            settings = dataclasses.replace(settings, contempt=contempt)
+        return settings
 
     def _info(self) -> tfds.core.DatasetInfo:
         settings = self._settings
@@ -92,7 +98,7 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(
             builder=self,
             description=(
-                "Faces with one of seven emotions, merged from public data sets: cleaned, "
+                "Faces labelled with emotions, merged from public data sets: cleaned, "
                 "cropped, and split so that no image and no named person is in two splits. "
                 "The folder `report` beside the data says what was done to which image."
             ),

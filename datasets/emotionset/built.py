@@ -75,6 +75,11 @@ def find_built(
     return None
 
 
+def has_report(path: Path) -> bool:
+    """Whether a folder is a built set, with its report."""
+    return (path / REPORT).is_file()
+
+
 def read_report(path: Path) -> dict[str, Any]:
     """What `report.describe` wrote beside a built set."""
     content: dict[str, Any] = json.loads((path / REPORT).read_text(encoding="utf-8"))
@@ -170,7 +175,7 @@ def _below(place: Path) -> list[BuiltSet]:
         version = re.fullmatch(r"\d+\.\d+\.\d+", info.parent.name)
         is_ours = info.is_file() and info.absolute().parents[2].name == DATASET
         is_ours = is_ours and FOLDER not in info.parts  # what is being built just now
-        if config and version and is_ours and (info.parent / REPORT).is_file():
+        if config and version and is_ours and has_report(info.parent):
             size, colour, source = config.groups()
             channels = 1 if colour == "gray" else 3
             found.append(BuiltSet(info.parent, int(size), channels, source or ""))

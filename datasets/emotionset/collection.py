@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class Collection:
             yield path, start, self.records[start:end]
 
     def thumbnails(self, places: Sequence[int]) -> np.ndarray:
-        """Of records with a picture, by their places: uint8 `[N, 48, 48]`."""
+        """Of records with a picture, by their places, in their order: uint8 `[N, 48, 48]`."""
         return self._gather(places, "rows", "thumbnails")
 
     def small_images(self, places: Sequence[int]) -> np.ndarray:
@@ -68,7 +69,9 @@ class Collection:
 
     def _gather(self, places: Sequence[int], rows_name: str, images_name: str) -> np.ndarray:
         result = np.zeros((len(places), THUMBNAIL, THUMBNAIL), np.uint8)
-        index = {place: i for i, place in enumerate(places)}
+        index: dict[int, list[int]] = defaultdict(list)  # of copies, one image is shown often
+        for i, place in enumerate(places):
+            index[place].append(i)
         for path, (start, wanted) in self._by_chunk(places):
             rows, images = read_arrays(path, rows_name, images_name)
             place_of = {int(row): place for place, row in enumerate(rows)}
@@ -78,7 +81,7 @@ class Collection:
         return result
 
     def _by_chunk(self, places: Sequence[int]) -> Iterator[tuple[Path, tuple[int, list[int]]]]:
-        ordered = np.array(sorted(places), np.int64)
+        ordered = np.array(sorted(set(places)), np.int64)
         for path, start, records in self.chunks():
             low, high = np.searchsorted(ordered, [start, start + len(records)])
             if low < high:

@@ -102,6 +102,16 @@ def test_other_sizes_colours_and_labels(tmp_path):
     assert builder.info.features["label"].names == [*EMOTIONS, "contempt"]
 
 
+def test_an_eighth_label_is_read_by_the_builders_code_too(tmp_path):
+    settings = CleaningSettings(steps=(), contempt="keep")
+    built = build(tmp_path, Given([example(2, "contempt", split="train")]), settings=settings)
+    by_name = tfds.builder("emotion_set/48_gray", data_dir=str(Path(built.data_dir).parents[2]))
+    assert isinstance(by_name, EmotionSet)
+    assert by_name.info.features["label"].names == [*EMOTIONS, "contempt"]
+    (one,) = tfds.as_numpy(by_name.as_dataset(split="train"))
+    assert one["soft_label"].tolist() == [0.0] * 7 + [1.0]
+
+
 def test_from_the_manual_folder(tmp_path, manual_folder, monkeypatch):
     monkeypatch.setattr(parallel, "cores", lambda: 1)
     config = tfds.download.DownloadConfig(manual_dir=str(manual_folder))

@@ -41,6 +41,16 @@ def test_all_examples_come_out_in_order(tmp_path):
     assert built.proof == {"kept": 21, "images": 21, "pictures": 21, "people": 3}
 
 
+def test_images_may_be_asked_for_twice_and_in_any_order(tmp_path):
+    black = example(9, image=np.zeros((48, 48), np.uint8))
+    built, _ = run(tmp_path, Given([example(1), black, example(2)]))
+    shown = built.collection.small_images([2, 0, 1, 2, 2])
+    wanted = [face(2, "happy"), face(1, "happy"), black.image, face(2, "happy"), face(2, "happy")]
+    np.testing.assert_array_equal(shown, wanted)
+    twice = built.collection.pictures([2, 0, 2])
+    np.testing.assert_array_equal(np.array(twice)[..., 0], [wanted[0], wanted[1], wanted[0]])
+
+
 def test_any_number_of_processes_gives_the_same(tmp_path):
     results = []
     for processes in (1, 2, 3):
