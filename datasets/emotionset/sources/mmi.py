@@ -13,7 +13,7 @@ from datasets.emotionset.source import Dropped, Example, Source, Unit
 from datasets.emotionset.sources.images import is_image
 from datasets.emotionset.sources.members import find_members, nothing_found, read_image
 from datasets.emotionset.sources.mmi_views import how_to_show, show
-from datasets.emotionset.sources.mmi_xml import XmlError, emotion_of, marked_apex, view_of
+from datasets.emotionset.sources.mmi_xml import MARKERS, XmlError, emotion_of, marked_apex, view_of
 from datasets.emotionset.sources.video import (
     VideoError,
     moving_apex,
@@ -99,7 +99,7 @@ class Mmi(Source):
                     for candidate in (
                         f"{folder}/session.xml".lstrip("/"),
                         f"{folder}/{stem}.xml".lstrip("/"),
-                        f"{folder}/{stem}-oao_aucs.xml".lstrip("/"),
+                        f"{folder}/{stem}{MARKERS}.xml".lstrip("/"),
                     )
                 ]
                 yield Unit(key, _Clip(archive.path, name, stem, *beside))

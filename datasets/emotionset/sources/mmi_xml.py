@@ -17,6 +17,7 @@ EMOTIONS = {
     6: "surprise",
 }
 VIEWS = {"0": "frontal", "1": "profile", "2": "dual"}
+MARKERS = "-oao_aucs"  # what follows a clip's name in that of the file of its action units
 XML_LIMIT = 4 * 2**20
 _APEX = "2"  # of the types of a Marker
 
@@ -56,7 +57,7 @@ def view_of(archive: Archive, name: str, clip: str) -> str:
         tracks = _all(parse(archive, name), "track")
     except ValueError as error:
         raise XmlError("no_view", str(error)) from error
-    named = [track for track in tracks if _stem(track.get("filename")) == clip]
+    named = [track for track in tracks if clip in _clips_of(track)]
     # Where no track names the clip, it is enough that all of the session's have one view.
     views = {track.get("view", "").strip() for track in named or tracks}
     if len(views) != 1:
@@ -156,6 +157,12 @@ def _all(root: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
         for element in root.iter()
         if isinstance(element.tag, str) and element.tag.rpartition("}")[2] == tag
     ]
+
+
+def _clips_of(track: ElementTree.Element) -> set[str]:
+    """The clips that a track names: by its own file, and by those of its annotations."""
+    files = [track, *_all(track, "annotation")]
+    return {_stem(file.get("filename")).removesuffix(MARKERS) for file in files}
 
 
 def _stem(filename: str | None) -> str:

@@ -137,6 +137,16 @@ def test_namespaces_and_several_tracks(tmp_path: Path) -> None:
         ('<track view="0"/><track view="0" type="Audio"/>', True),
         ('<track view="0"/><track view="1"/>', False),
         ('<track view="1"/><track view="0" filename="S054-001.png"/>', True),
+        (
+            '<track view="1"><annotation filename="S054-002.xml"/></track>'
+            '<track view="0"><annotation filename="S054-001.xml"/></track>',
+            True,
+        ),
+        (
+            '<track view="1"/>'
+            '<track view="0"><annotation filename="S054-001-oao_aucs.xml"/></track>',
+            True,
+        ),
         ('<track view="3"/>', False),
         ("<track/>", False),
         ("", False),
