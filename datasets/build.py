@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import flags
-from datasets.emotionset.given import make_sources, option_name, options
+from datasets.emotionset.given import make_sources, options
 from datasets.emotionset.settings import STEPS, CleaningSettings
 from datasets.flags import setting
 
@@ -86,10 +86,11 @@ def main(given: Any) -> int:
         raise flags.UserError("--out is required: the folder to write the data set into")
     if given.processes is not None and given.processes < 1:
         raise flags.UserError(f"--processes must be at least 1; got {given.processes}")
+    if given.beam_options and given.beam_runner is None:
+        raise flags.UserError("--beam_options are of Beam's runner: give --beam_runner too")
     try:
         settings = _part(CleaningSettings, given, steps=tuple(given.steps))
-        named = {name: getattr(given, name) for name in options()}
-        sources, files = make_sources(_only_given(named), settings.contempt == "keep")
+        sources, files = make_sources(_said_of_sources(given), settings.contempt == "keep")
     except ValueError as error:  # SourceError is one
         raise flags.UserError(str(error)) from error
 
@@ -108,13 +109,13 @@ def _part(kind: type[Any], given: Any, **changes: Any) -> Any:
     return kind(**{**{name: getattr(given, name) for name in names}, **changes})
 
 
-def _only_given(named: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out the options of sources without a path, which have their defaults."""
-    paths = {source.name for source, _, _ in options().values() if named[source.name] is not None}
+def _said_of_sources(given: Any) -> dict[str, Any]:
+    """The sources' flags but for those that have their default."""
+    values = {name: getattr(given, name) for name in options()}
     return {
-        name: value
-        for name, value in named.items()
-        if options()[name][0].name in paths or name == option_name(options()[name][0], "ferplus")
+        name: values[name]
+        for name, (_, field, _) in options().items()
+        if values[name] != field.default
     }
 
 

@@ -59,12 +59,13 @@ def build(
     with _removed_if_empty([out / FOLDER, *fresh]), _told(out):
         try:
             out.mkdir(parents=True, exist_ok=True)
-            worker = _worker(run)
+            beam = _beam(run)
+            worker = _worker(beam, run.processes)
             built, work = pipeline.run(sources, settings, out, files, worker, run.bars)
             if run.bars:
                 kept = built.proof["kept"]
                 print(f"Writing {kept:,} images and the report", file=sys.stderr, flush=True)
-            _write(built, run, result)
+            _write(built, beam, result)
             _put(result, place, out)
             work.remove()
         except BaseException:
@@ -90,27 +91,32 @@ def _place(out: Path, settings: CleaningSettings) -> Path:
     return out / DATASET / name / VERSION
 
 
-def _worker(run: Any) -> pipeline.Worker:
+def _beam(run: Any) -> tuple[Any, Any]:
+    """Beam's runner and its options; None each without Beam."""
     if run.beam_runner is None:
-        return pipeline.processes(run.processes)
-    from datasets.emotionset.on_beam import pipeline_options, runner_name, worker
+        return None, None
+    from datasets.emotionset.on_beam import pipeline_options, runner_name
 
-    return worker(runner_name(run.beam_runner), pipeline_options(run.beam_options))
+    return runner_name(run.beam_runner), pipeline_options(run.beam_options)
 
 
-def _write(built: Built, run: Any, result: Path) -> None:
+def _worker(beam: tuple[Any, Any], processes: int | None) -> pipeline.Worker:
+    if beam == (None, None):
+        return pipeline.processes(processes)
+    from datasets.emotionset.on_beam import worker
+
+    return worker(*beam)
+
+
+def _write(built: Built, beam: tuple[Any, Any], result: Path) -> None:
     """Lets TFDS write the data set, with the report, into a folder of its own."""
     import_tensorflow()
     import tensorflow_datasets as tfds
 
     from datasets.emotionset.builder import EmotionSet
 
-    config = tfds.download.DownloadConfig()
-    if run.beam_runner is not None:
-        from datasets.emotionset.on_beam import pipeline_options, runner_name
-
-        config.beam_runner = runner_name(run.beam_runner)
-        config.beam_options = pipeline_options(run.beam_options)
+    runner, options = beam
+    config = tfds.download.DownloadConfig(beam_runner=runner, beam_options=options)
     shutil.rmtree(result, ignore_errors=True)  # of a build that was killed
     with quiet_tfds(bars=False):
         builder = EmotionSet.for_built(built, str(result))

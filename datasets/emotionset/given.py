@@ -52,8 +52,8 @@ def make_sources(
       the sources, in the registry's order, and the files and folders given, by their names.
 
     Raises:
-      SourceError: no path is given, a path is not there, or something is given for a source
-        without a path.
+      SourceError: no path is given, a path is not there, something is given for a source without a
+        path, or a source does not accept what is given for it.
     """
     given = {name: value for name, value in values.items() if value is not None}
     sources: list[Source] = []
@@ -65,10 +65,10 @@ def make_sources(
             if option_name(source, field.name) in given
         }
         if _PATH not in fields:
-            if FERPLUS in fields:
+            if fields:
+                flag = option_name(source, next(iter(fields)))
                 raise SourceError(
-                    f"--{FERPLUS} has the votes for the images of FER2013, which are not given: "
-                    f"give --{source.name} too"
+                    f"--{flag} is for {source.title}, which is not given: give --{source.name} too"
                 )
             continue
         for name in (_PATH, FERPLUS):
@@ -77,7 +77,10 @@ def make_sources(
                 files[flag] = _existing(fields[name], flag)
         if any(field.name == _CONTEMPT for field in dataclasses.fields(source)):  # type: ignore[arg-type]
             fields[_CONTEMPT] = contempt
-        sources.append(source(**fields))
+        try:
+            sources.append(source(**fields))
+        except ValueError as error:
+            raise SourceError(f"{source.title}: {error}") from error
     if not sources:
         flags = ", ".join(f"--{name}" for name in SOURCES)
         raise SourceError(f"no source was given; give at least one of {flags}")
@@ -114,7 +117,7 @@ def find_in(folder: Path, only: str | None = None) -> dict[str, str]:
 
 def _existing(value: str, flag: str) -> Path:
     path = Path(value)
-    if not path.exists():
+    if not value or not path.exists():  # an empty path would be the working directory
         raise SourceError(f"--{flag}={value}: there is no such file or folder")
     return path
 

@@ -45,8 +45,16 @@ def pipeline_options(options: Sequence[str]) -> Any:
 
 
 def worker(runner: Any, options: Any) -> Worker:
-    """Works on chunks by a Beam pipeline; see `pipeline.Worker`."""
+    """Works on chunks by a Beam pipeline; see `pipeline.Worker`.
+
+    Raises:
+      SourceError: the extra is not installed, or Beam has no such runner or refuses its options.
+    """
     beam = _import_beam()
+    try:
+        beam.Pipeline(runner=runner, options=options)  # which starts nothing yet
+    except (ValueError, ImportError) as error:
+        raise SourceError(f"Beam's runner {runner}: {' '.join(str(error).split())}") from error
 
     def work(chunks: list[Chunk], settings: CleaningSettings, folder: Path) -> Iterator[int]:
         try:

@@ -104,6 +104,8 @@ def test_two_sizes_lie_side_by_side(tmp_path, fer2013):
         ({"out": None}, "--out is required"),
         ({"jaffe": "nowhere"}, "--jaffe=nowhere: there is no such file or folder"),
         ({"ferplus": "votes.csv"}, "give --fer2013 too"),
+        ({"jaffe": ".", "mmi_neutral": True}, "--mmi_neutral is for MMI"),
+        ({"jaffe": ".", "beam_options": ["a=b"]}, "give --beam_runner too"),
         ({"steps": ["blank", "shiny"]}, "no cleaning step 'shiny'; there are blank, not_a_face"),
         ({"detector": "eye"}, "detector must be one of haar, yunet, mtcnn; got 'eye'"),
         ({"channels": 2}, "channels must be one of 1, 3; got 2"),

@@ -38,7 +38,10 @@ def test_paths_and_options_come_to_their_source(tmp_path):
     [
         ({}, "no source was given"),
         ({"mmi": "gone"}, "--mmi=gone: there is no such"),
-        ({"ferplus": "votes.csv"}, "--ferplus has the votes .* give --fer2013 too"),
+        ({"mmi": ""}, "--mmi=: there is no such"),
+        ({"ferplus": "votes.csv"}, "--ferplus is for FER2013, .* give --fer2013 too"),
+        ({"mmi_neutral": True}, "--mmi_neutral is for MMI, which is not given: give --mmi too"),
+        ({"mmi": ".", "mmi_frames": 0}, "MMI: frames must be at least 1; got 0"),
     ],
 )
 def test_what_is_missing(values, message):

@@ -47,6 +47,13 @@ def test_the_direct_runner_gives_the_same(tmp_path, options):
     assert sorted(path.name for path in (tmp_path / "beam").iterdir()) == ["emotion_set"]
 
 
+@pytest.mark.skipif(not HAS_BEAM, reason="needs the extra beam")
+def test_an_unknown_runner(tmp_path):
+    with pytest.raises(BuildError, match=r"runner swift: .*Valid values are .*FlinkRunner"):
+        make(tmp_path / "out", beam_runner="swift")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(HAS_BEAM, reason="apache-beam is here")
 def test_without_beam_it_names_the_extra(tmp_path):
     with pytest.raises(BuildError, match=r"\[checkout,beam\]"):
