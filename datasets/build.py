@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import flags
+from datasets.command import command
 from datasets.emotionset.given import make_sources, options
 from datasets.emotionset.settings import STEPS, CleaningSettings
 from datasets.flags import setting
@@ -125,12 +126,13 @@ def _print_end(place: Path) -> None:
     content = read_report(place)
     for name, counts in content["all"]["splits"].items():
         listed = ", ".join(f"{count} {label}" for label, count in counts.items() if count)
-        print(f"{name:<11}{sum(counts.values()):>7}  {listed}")
+        print(f"{name:<11}{sum(counts.values()):>7}  {listed or 'no images, so no such split'}")
     for name, source in content["sources"].items():
         print(f"{name:<11}{source['kept']:>7}  of {source['read']} images that were read")
     print(f"data set   {place}")
     print(f"report     {place / 'report' / 'report.html'}")
-    print(f"train      python -m trainers.fit --flagfile=emotionset.flags --data_path={place}")
+    fit = ["--flagfile=emotionset.flags", f"--data_path={place}", "--run_dir=runs/emotionset"]
+    print(f"train      {command('trainers.fit', fit)}")
 
 
 if __name__ == "__main__":

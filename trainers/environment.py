@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from datasets.command import command
 from datasets.cores import cores
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
@@ -58,7 +57,4 @@ def _git_output(*arguments: str) -> str | None:
 
 def fit_command(arguments: list[str]) -> str:
     """`trainers.fit` as a shell in the current folder would call it, by this interpreter."""
-    python = Path(sys.executable)
-    if python.is_relative_to(Path.cwd()):
-        python = python.relative_to(Path.cwd())
-    return shlex.join([str(python), "-m", "trainers.fit", *arguments])
+    return command("trainers.fit", arguments)

