@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -160,10 +161,11 @@ def test_make_config_names_what_it_holds():
     reason="needs the extra tfds_build",
 )
 def test_tfds_build_on_the_command_line(tmp_path, manual_folder):
+    # As the command `tfds` does, -P leaves the working directory out of where modules are sought.
     command = [
-        sys.executable, "-m", "tensorflow_datasets.scripts.cli.main", "build",
+        sys.executable, "-P", "-m", "tensorflow_datasets.scripts.cli.main", "build",
         "emotion_set/48_gray_fer2013", "--imports=datasets.emotionset.builder",
         f"--manual_dir={manual_folder}", f"--data_dir={tmp_path}",
     ]  # fmt: skip
-    subprocess.run(command, check=True, cwd=ROOT)
+    subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."})
     assert list(tmp_path.glob("emotion_set/48_gray_fer2013/1.0.0/*.tfrecord*"))
