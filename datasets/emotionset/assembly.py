@@ -170,10 +170,9 @@ def _told(out: Path) -> Iterator[None]:
 
 
 def _left(out: Path) -> str:
-    finished = sum(1 for _ in (out / FOLDER).rglob("chunk_*.npz"))
-    if not finished:
+    if not any((out / FOLDER).rglob("chunk_*.npz")):
         return ""
     return (
-        f" Nothing half-built is left; {finished} finished parts are in {out / FOLDER}, from which "
-        "the same command goes on."
+        f" Nothing half-built is left; finished parts are kept in {out / FOLDER}, from which the "
+        "same command goes on."
     )

@@ -107,7 +107,7 @@ def test_ctrl_c_says_what_is_left(tmp_path, fer2013, monkeypatch, capsys):
     monkeypatch.setattr(report, "write", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(out, fer2013=str(fer2013.path))
-    assert "1 finished parts" in capsys.readouterr().err
+    assert "finished parts are kept in" in capsys.readouterr().err
     assert all(name.startswith(f"{FOLDER}/") for name in files(out))
 
 
