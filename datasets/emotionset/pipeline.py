@@ -127,7 +127,7 @@ def _decide(
     files: dict[str, Path],
 ) -> Built:
     records = collection.records
-    _check_keys(records)
+    _make_keys_unique(records)
     splits.assign(records, settings.validation_share, settings.test_share)
     found = {"all": exact_copies(records)}
     for source in sources:
@@ -145,10 +145,24 @@ def _decide(
     )
 
 
-def _check_keys(records: Sequence[Record]) -> None:
-    key, count = Counter(record.key for record in records).most_common(1)[0]
-    if count > 1:
-        raise SourceError(f"{key} is there {count} times; keys must be unique within a source")
+def _make_keys_unique(records: Sequence[Record]) -> None:
+    """Numbers what was dropped unread under a name that something else has, such as a second copy.
+
+    Raises:
+      SourceError: two images have the same key, so a source is at fault.
+    """
+    read = Counter(record.key for record in records if record.digest is not None)
+    for key, count in read.most_common(1):
+        if count > 1:
+            raise SourceError(f"{key} is there {count} times; keys must be unique within a source")
+    taken = set(read)
+    for record in records:
+        if record.digest is None:
+            key, number = record.key, 1
+            while record.key in taken:
+                number += 1
+                record.key = f"{key} ({number})"
+            taken.add(record.key)
 
 
 def _reasons(records: Sequence[Record]) -> str:

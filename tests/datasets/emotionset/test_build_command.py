@@ -14,10 +14,11 @@ import pytest
 
 from datasets import build
 from datasets.emotionset import assembly, chunks, report
+from datasets.emotionset.built import read_report
 from datasets.emotionset.sources.jaffe import Jaffe
 from datasets.emotionset.work_folder import FOLDER, only_build
 from datasets.flags import UserError
-from tests.datasets.emotionset.fixtures import write_fer2013, write_jaffe
+from tests.datasets.emotionset.fixtures import write_fer2013, write_jaffe, zip_folder
 from tests.trainers.conftest import SizeLimit
 
 ROOT = Path(__file__).parents[3]
@@ -70,6 +71,16 @@ def test_all_four_sources_in_one_command(tmp_path, manual_folder, capsys):
     train = next(line for line in printed.splitlines() if "-m trainers.fit" in line)
     assert f"--data_path={place} --run_dir=" in train
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["emotion_set"]
+
+
+def test_a_folder_with_the_same_archive_three_times(tmp_path):
+    jaffe = write_jaffe(tmp_path / "unpacked", traps=False)
+    for name in ("jaffe.zip", "jaffe (1).zip", "jaffe_copy.zip"):
+        zip_folder(jaffe.path, tmp_path / "given" / name)
+    place = run(tmp_path / "out", jaffe=str(tmp_path / "given"))
+    source = read_report(place)["sources"]["jaffe"]
+    assert source["kept"] == len(jaffe.examples)
+    assert source["dropped"]["repeated_name"]["images"] == 2 * len(jaffe.examples)
 
 
 def test_it_is_not_built_twice(tmp_path, fer2013):

@@ -222,6 +222,18 @@ def test_the_same_key_twice(tmp_path):
         run(tmp_path, Given([example(1), example(1)]))
 
 
+def test_drops_of_one_name_are_told_apart(tmp_path):
+    """As when a folder has an archive three times; only images must have names of their own."""
+    twins = [Dropped("1_happy", "repeated_name", f"{name}: there is another") for name in "abc"]
+    built, _ = run(tmp_path, Given([*twins[:2], example(1), twins[2]]))
+    assert [(record.key, record.kept) for record in built.collection.records] == [
+        ("given/1_happy (2)", False),
+        ("given/1_happy (3)", False),
+        ("given/1_happy", True),
+        ("given/1_happy (4)", False),
+    ]
+
+
 def test_copies_within_and_across_sources(tmp_path):
     class Other(Given):
         name = "other"
