@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from bplf_tf.config import EMOTIONS
+from datasets.emotionset import pipeline
+from datasets.emotionset.settings import CleaningSettings
 from datasets.emotionset.source import Dropped, Example, Source, SourceError
 from datasets.emotionset.sources import CkPlus, Fer2013, Jaffe, Mmi
 from tests.datasets.emotionset.fixtures import (
@@ -172,8 +174,10 @@ def fuzz(case: str, rounds: int, seed: int, folder: Path) -> Counter[str]:
             if form != ".tar" and rng.random() < 0.5:
                 content = flipped(content, rng)
             path.write_bytes(content)
+        source = make_source(path)
+        labels: dict[str, str] = {}
         try:
-            for result in make_source(path).examples():
+            for result in source.examples():
                 if isinstance(result, Dropped):
                     counts[result.reason] += 1
                     assert result.detail
@@ -183,11 +187,26 @@ def fuzz(case: str, rounds: int, seed: int, folder: Path) -> Counter[str]:
                 check_example(result)
                 neutral_frame = result.provenance.get("frame") == 0
                 assert neutral_frame or result.label in label_of(result, tree), (case, result.key)
+                labels[result.key] = result.label
+            check_pipeline(source, labels, folder / "out")
         except SourceError:
             counts["SourceError"] += 1
         if path != root:
             path.unlink()
     return counts
+
+
+def check_pipeline(source: Source, labels: dict[str, str], folder: Path) -> None:
+    """All that follows the source goes through too, and gives its images the same labels."""
+    settings = CleaningSettings(steps=())
+    worker = pipeline.processes(1)
+    built, work = pipeline.run([source], settings, folder, worker=worker, bars=False)
+    records = built.collection.records
+    assert {one.key: one.label for one in records if one.digest is not None} == {
+        f"{source.name}/{key}": label for key, label in labels.items()
+    }
+    assert len({one.key for one in records}) == len(records)
+    work.remove()
 
 
 @pytest.fixture(autouse=True)
