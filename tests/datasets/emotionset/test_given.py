@@ -1,10 +1,15 @@
 """From flags or a folder to sources."""
 
+import dataclasses
+from typing import ClassVar
+
 import pytest
 
+from datasets import build
 from datasets.emotionset.given import find_in, make_sources, options
 from datasets.emotionset.source import SourceError
 from datasets.emotionset.sources import SOURCES
+from tests.datasets.emotionset.fake_source import FakeSource
 
 
 def test_every_source_has_a_flag_of_its_name():
@@ -12,6 +17,31 @@ def test_every_source_has_a_flag_of_its_name():
     assert set(SOURCES) <= set(flags)
     assert {"ferplus", "ferplus_labels"} <= set(flags)
     assert not any("contempt" in name for name in flags), "one flag is for all of them"
+
+
+@dataclasses.dataclass(frozen=True)
+class Fifth(FakeSource):
+    """A source that somebody adds.
+
+    Attributes:
+      path: where it
+        lies.
+      people: how many.
+    """
+
+    name: ClassVar[str] = "fifth"
+    title: ClassVar[str] = "The fifth"
+    path: str = dataclasses.field(kw_only=True)
+
+
+def test_a_fifth_source_has_its_flags_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setitem(SOURCES, "fifth", Fifth)
+    flags = {field.name: field for field in dataclasses.fields(build._flags_class())}
+    assert flags["fifth"].metadata["help"] == "The fifth: where it lies."
+    assert flags["fifth_people"].default == 10
+    (source,), files = make_sources({"fifth": str(tmp_path), "fifth_people": 3})
+    assert source == Fifth(people=3, path=str(tmp_path))
+    assert files == {"fifth": tmp_path}
 
 
 def test_paths_and_options_come_to_their_source(tmp_path):
