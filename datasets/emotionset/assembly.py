@@ -59,7 +59,7 @@ def build(
     with _told(out), only_build(out), _removed_if_empty([out / FOLDER, *fresh]):
         try:
             beam = _beam(run)
-            worker = _worker(beam, run.processes)
+            worker = pipeline.workers(beam, run.processes)
             built, work = pipeline.run(sources, settings, out, files, worker, run.bars)
             if run.bars:
                 kept = built.proof["kept"]
@@ -97,14 +97,6 @@ def _beam(run: Any) -> tuple[Any, Any]:
     from datasets.emotionset.on_beam import pipeline_options, runner_name
 
     return runner_name(run.beam_runner), pipeline_options(run.beam_options)
-
-
-def _worker(beam: tuple[Any, Any], processes: int | None) -> pipeline.Worker:
-    if beam == (None, None):
-        return pipeline.processes(processes)
-    from datasets.emotionset.on_beam import worker
-
-    return worker(*beam)
 
 
 def _write(built: Built, beam: tuple[Any, Any], result: Path) -> None:

@@ -117,8 +117,14 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=("image", "label"),
-            citation="\n".join(source.citation for source in SOURCES.values()),
+            citation="\n".join(self._citations()),
         )
+
+    def _citations(self) -> list[str]:
+        if self._built is not None:
+            return [source.citation for source in self._built.sources]
+        only = self.builder_config.source
+        return [one.citation for name, one in SOURCES.items() if only in ("", name)]
 
     def download_and_prepare(
         self,
@@ -160,15 +166,9 @@ class EmotionSet(tfds.core.GeneratorBasedBuilder):
             raise SourceError(f"{folder} has nothing named {only or ', '.join(SOURCES)}")
         sources, files = make_sources(found)
         root = Path(self._data_dir_root)
-        built, self._work = pipeline.run(sources, self._settings, root, files, self._worker())
+        worker = pipeline.workers(self._beam)
+        built, self._work = pipeline.run(sources, self._settings, root, files, worker)
         return built
-
-    def _worker(self) -> pipeline.Worker:
-        if self._beam == (None, None):
-            return pipeline.processes()
-        from datasets.emotionset.on_beam import worker
-
-        return worker(*self._beam)
 
     def _generate_examples(self, built: Built, split: str) -> Any:
         labels = built.settings.labels

@@ -32,6 +32,19 @@ def processes(count: int | None = None) -> Worker:
     return work
 
 
+def workers(beam: tuple[Any, Any], count: int | None = None) -> Worker:
+    """Those of Beam, given its runner and its options, or `processes(count)` where both are None.
+
+    Raises:
+      SourceError: Beam cannot be used so; see `on_beam.worker`.
+    """
+    if beam == (None, None):
+        return processes(count)
+    from datasets.emotionset import on_beam
+
+    return on_beam.worker(*beam)
+
+
 def run(
     sources: Sequence[Source],
     settings: CleaningSettings,

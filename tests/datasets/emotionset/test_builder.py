@@ -149,6 +149,13 @@ def test_many_small_shards_unless_told_otherwise():
     assert with_many_shards(chosen) is chosen
 
 
+def test_only_what_is_in_it_is_cited(built):
+    assert built.info.citation == "nobody: nothing\nnobody: nothing"  # of both sources
+    mmi = EmotionSet(config="48_gray_mmi", data_dir="nowhere").info.citation
+    assert "Pantic" in mmi
+    assert "Goodfellow" not in mmi
+
+
 def test_make_config_names_what_it_holds():
     config = make_config(48, 3, "mmi")
     assert config.name == "48_rgb_mmi"
