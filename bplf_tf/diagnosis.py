@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from bplf_tf.bijectors.channels import split_channels
-from bplf_tf.layers.stacked_steps import Given, StackedSteps
+from bplf_tf.layers.part import Given
+from bplf_tf.layers.stacked_steps import StackedSteps
 
 if TYPE_CHECKING:
     from bplf_tf.model import BPLF

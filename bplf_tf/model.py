@@ -25,7 +25,7 @@ from bplf_tf.layers import (
     PixelLogitLayer,
     SplitPriorLayer,
 )
-from bplf_tf.layers.stacked_steps import Given
+from bplf_tf.layers.part import Given
 from bplf_tf.likelihood import bits_per_dim, dequantise, quantise
 from bplf_tf.priors import ClassConditionalGaussian
 
@@ -107,7 +107,6 @@ class BPLF(keras.Model):
             shape=shape,
             width=self.config.widths[level],
             seed=self.config.seed + 100 * level + 50,
-            dtype=self.config.dtype,
             name=f"checkerboard_{level}",
         )
 
@@ -118,7 +117,6 @@ class BPLF(keras.Model):
             shape=shape,
             width=self.config.widths[level],
             seed=self.config.seed + 100 * level,
-            dtype=self.config.dtype,
             name=f"level_{level}",
         )
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from bplf_tf.bijectors import ActNorm
-from bplf_tf.layers.stacked_steps import Given, Slices, Start, along_rows
+from bplf_tf.layers.part import Given, Slices, Start, along_rows
 from bplf_tf.networks.conv import channel_statistics, expand_like
 
 

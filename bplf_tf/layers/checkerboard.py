@@ -11,9 +11,9 @@ from bplf_tf.bijectors import Checkerboard
 from bplf_tf.bijectors.checkerboard import changed
 from bplf_tf.bijectors.dynamic_linear import Linear
 from bplf_tf.config import ModelConfig
-from bplf_tf.layers.act_norm import ActNormWeights
 from bplf_tf.layers.linear_head import LinearHead, network_start
-from bplf_tf.layers.stacked_steps import Given, Part, Slices, StackedSteps, Start, along_rows
+from bplf_tf.layers.part import Given, Part, Slices, Start, along_rows
+from bplf_tf.layers.stacked_steps import StackedSteps
 from bplf_tf.networks import make_network
 
 
@@ -29,24 +29,8 @@ class CheckerboardSteps(StackedSteps):
         seed: int,
         **kwargs: Any,
     ) -> None:
-        """Creates the weights.
-
-        Args:
-          config: of the model.
-          depth: number of steps K.
-          shape: (h, w, c) of the level before its squeeze.
-          width: of the networks.
-          seed: of the weights' start.
-          **kwargs: of `keras.layers.Layer`, such as `dtype` and `name`.
-        """
-        super().__init__(**kwargs)
-        self.depth = depth
-        self.shape = shape
-        self.actnorm = (
-            ActNormWeights(depth, shape, dtype=config.dtype, name="actnorm")
-            if config.actnorm
-            else None
-        )
+        """Creates the weights; see `FlowSteps`, but `shape` is that before the squeeze."""
+        super().__init__(config, depth, shape, **kwargs)
         self.network = make_network(
             config,
             depth=depth,
@@ -63,8 +47,7 @@ class CheckerboardSteps(StackedSteps):
 
     def parts(self) -> dict[str, Part]:
         """See `StackedSteps`."""
-        parts: dict[str, Part] = {"checkerboard layer": self._coupling}
-        return {"ActNorm": self.actnorm, **parts} if self.actnorm else parts
+        return {**super().parts(), "checkerboard layer": self._coupling}
 
 
 class _Coupling:

@@ -11,7 +11,7 @@ from bplf_tf.bijectors import DynamicLinear
 from bplf_tf.bijectors.dynamic_linear import Linear
 from bplf_tf.config import ModelConfig
 from bplf_tf.layers.linear_head import LinearHead, network_start
-from bplf_tf.layers.stacked_steps import Given, Slices, Start, along_rows
+from bplf_tf.layers.part import Given, Slices, Start, along_rows
 from bplf_tf.networks import make_network
 from bplf_tf.networks.conv import per_step
 
@@ -25,23 +25,20 @@ class DynamicLinearWeights:
 
     def __init__(
         self,
-        owner: keras.layers.Layer,
+        owner: Any,
         config: ModelConfig,
-        depth: int,
-        shape: tuple[int, int, int],
         width: int,
         seed: int,
     ) -> None:
         """Adds the weights to `owner`, as `log_scale_1`, `shift_1` and on, and as its attributes.
 
         Args:
-          owner: layer that keeps and saves them.
+          owner: `StackedSteps` that keep and save them.
           config: of the model.
-          depth: number of steps K.
-          shape: (h, w, c) of a step's input.
           width: of the networks.
           seed: of the networks' start.
         """
+        depth, shape = owner.depth, owner.shape
         self._config = config
         self._row = shape[1]
         self._sizes = config.part_sizes(shape[2])

@@ -3,10 +3,10 @@
 from typing import Any
 
 from bplf_tf.config import ModelConfig
-from bplf_tf.layers.act_norm import ActNormWeights
 from bplf_tf.layers.dynamic_linear import DynamicLinearWeights
 from bplf_tf.layers.invert_1x1_conv import Invert1x1ConvWeights
-from bplf_tf.layers.stacked_steps import Part, StackedSteps
+from bplf_tf.layers.part import Part
+from bplf_tf.layers.stacked_steps import StackedSteps
 from bplf_tf.layers.swap_halves import SwapHalvesPart
 
 
@@ -22,7 +22,7 @@ class FlowSteps(StackedSteps):
         seed: int,
         **kwargs: Any,
     ) -> None:
-        """Creates the weights.
+        """Creates the weights; see `StackedSteps`.
 
         Args:
           config: of the model.
@@ -30,33 +30,29 @@ class FlowSteps(StackedSteps):
           shape: (h, w, c) of the level after its squeeze.
           width: of the networks.
           seed: of the weights' start.
-          **kwargs: of `keras.layers.Layer`, such as `dtype` and `name`.
+          **kwargs: of `keras.layers.Layer`, such as `name`.
         """
-        super().__init__(**kwargs)
-        self.depth = depth
-        self.shape = shape
-        dtype = self.dtype_policy
-        self.actnorm = (
-            ActNormWeights(depth, shape, dtype=dtype, name="actnorm") if config.actnorm else None
-        )
+        super().__init__(config, depth, shape, **kwargs)
         self.convolution = (
             Invert1x1ConvWeights(
-                depth, shape[2], config.kernel_form, seed, dtype=dtype, name="invert_1x1_conv"
+                depth,
+                shape[2],
+                config.kernel_form,
+                seed,
+                dtype=config.dtype,
+                name="invert_1x1_conv",
             )
             if config.permutation == "1x1_conv"
             else None
         )
-        self._affine = DynamicLinearWeights(self, config, depth, shape, width, seed)
+        self._affine = DynamicLinearWeights(self, config, width, seed)
         self.built = True
 
     def parts(self) -> dict[str, Part]:
         """See `StackedSteps`."""
-        parts: dict[str, Part] = {}
-        if self.actnorm:
-            parts["ActNorm"] = self.actnorm
+        parts = super().parts()
         if self.convolution:
             parts["1x1 convolution"] = self.convolution
         else:
             parts["swap of halves"] = SwapHalvesPart()
-        parts["affine layer"] = self._affine
-        return parts
+        return {**parts, "affine layer": self._affine}

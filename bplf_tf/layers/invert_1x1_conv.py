@@ -13,7 +13,7 @@ from bplf_tf.bijectors import (
     lu_kernel,
     lu_log_abs_det,
 )
-from bplf_tf.layers.stacked_steps import Given, Slices, Start
+from bplf_tf.layers.part import Given, Slices, Start
 
 
 class Invert1x1ConvWeights(keras.layers.Layer):

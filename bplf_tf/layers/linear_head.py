@@ -10,8 +10,8 @@ import tensorflow as tf
 from bplf_tf.bijectors.channels import split_channels
 from bplf_tf.bijectors.dynamic_linear import Linear
 from bplf_tf.config import ModelConfig
+from bplf_tf.layers.part import Slices, Start
 from bplf_tf.layers.scale import first_log_scale, log_scale_of
-from bplf_tf.layers.stacked_steps import Slices, Start
 from bplf_tf.networks.conv import channel_statistics, expand_like
 
 # DLF's own start: log-scales of -3 + tanh(1) and shifts of 1, where a network speaks.

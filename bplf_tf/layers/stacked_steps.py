@@ -2,63 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bplf_tf.bijectors import FlowStack
-from bplf_tf.bijectors.base import FlowBijector
-
-Slices = dict[str, Any]
-Start = list[tuple[keras.Variable, tf.Tensor]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Given:
-    """What the parameters of steps depend on beside weights.
-
-    Attributes:
-      condition: `[..., E]`, or None for an unconditional model.
-      network_dtype: of the networks' arithmetic.
-      dropout_keys: see `ConvNetwork.stacked`.
-    """
-
-    condition: tf.Tensor | None
-    network_dtype: tf.DType
-    dropout_keys: Sequence[tf.Tensor] | None = None
-
-
-class Part(Protocol):
-    """One bijector of each step, and the owner of its weights, which are stacked `[K, ...]`."""
-
-    def stacked(self, given: Given) -> Slices:
-        """What `bijector` needs, each tensor `[K, ...]`."""
-
-    def bijector(self, slices: Slices) -> FlowBijector:
-        """The bijector of one step, from its slices of `stacked`."""
-
-    def start(self, slices: Slices, x: tf.Tensor) -> tuple[Start, tf.Tensor]:
-        """Data-dependent start of one step, before which labels and networks say nothing.
-
-        Args:
-          slices: of the step, as from `stacked` in the weights' own dtype.
-          x: `[B, h, w, c]`.
-
-        Returns:
-          Variables, the same at every call, and values `[...]` of their slices; what the bijector
-          makes of `x` with these.
-        """
-
-    def trained(self) -> list[keras.Variable]:
-        """Its trainable weights."""
-
-    @property
-    def multiplications(self) -> int:
-        """Of one step at one position, in convolutions and matrix products."""
+from bplf_tf.config import ModelConfig
+from bplf_tf.layers.act_norm import ActNormWeights
+from bplf_tf.layers.part import Given, Part, Slices, Start
 
 
 class StackedSteps(keras.layers.Layer):
@@ -67,14 +20,32 @@ class StackedSteps(keras.layers.Layer):
     Attributes:
       depth: number of steps K.
       shape: (h, w, c) of their input.
+      actnorm: with which every step begins, or None.
     """
 
-    depth: int
-    shape: tuple[int, int, int]
+    def __init__(
+        self, config: ModelConfig, depth: int, shape: tuple[int, int, int], **kwargs: Any
+    ) -> None:
+        """Creates what all kinds of steps have.
+
+        Args:
+          config: of the model.
+          depth: number of steps K.
+          shape: (h, w, c) of a step's input.
+          **kwargs: of `keras.layers.Layer`, such as `name`.
+        """
+        super().__init__(dtype=config.dtype, **kwargs)
+        self.depth = depth
+        self.shape = shape
+        self.actnorm = (
+            ActNormWeights(depth, shape, dtype=config.dtype, name="actnorm")
+            if config.actnorm
+            else None
+        )
 
     def parts(self) -> dict[str, Part]:
-        """The parts of a step by their names, from image to latent."""
-        raise NotImplementedError
+        """The parts of a step by their names, from image to latent; a subclass adds its own."""
+        return {"ActNorm": self.actnorm} if self.actnorm else {}
 
     def bijector(
         self, given: Given, unroll: bool = False, constant_memory: bool = False
@@ -125,12 +96,3 @@ class StackedSteps(keras.layers.Layer):
             variable = variables_and_values[0][0]
             variable.assign(tf.stack([value for _, value in variables_and_values]))
         return x
-
-
-def along_rows(constants: tf.Tensor, width: int) -> tf.Tensor:
-    """`[K, ..., 1, 1, C] -> [K, ..., 1, W, C]`.
-
-    Broadcasting two to eight numbers to every position takes CPUs several times as long as
-    broadcasting a row of the image to every row, and so does the sum in its gradient.
-    """
-    return constants + tf.zeros([width, 1], constants.dtype)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from bplf_tf.bijectors import SwapHalves
-from bplf_tf.layers.stacked_steps import Given, Slices, Start
+from bplf_tf.layers.part import Given, Slices, Start
 
 
 class SwapHalvesPart:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bplf_tf.bijectors import ActNorm, BiParallelAffine, DynamicLinear, FlowStack
 from tests.bplf_tf.bijectors import checks
@@ -50,6 +52,26 @@ def test_special_cases(arguments):
     variant = case(make(**arguments), compiled=None)
     checks.check_numbers(variant)
     checks.check_one_computation(variant)
+
+
+@settings(max_examples=12)
+@given(
+    sizes=st.lists(st.integers(1, 3), min_size=2, max_size=5),
+    reads_output=st.booleans(),
+    g0=st.sampled_from(["affine", "shift", "none"]),
+    height=st.integers(1, 3),
+)
+def test_any_parts_invert(sizes, reads_output, g0, height):
+    bijector = make(tuple(sizes), reads_output, g0)(tf.float64)
+    y = tf.constant(np.random.default_rng(0).normal(size=(2, height, 2, sum(sizes))))
+    x = tf.identity(bijector.inverse(y))
+    assert x.shape == y.shape
+    np.testing.assert_allclose(bijector.forward(x), y, atol=1e-9)
+    np.testing.assert_allclose(
+        bijector.forward_log_det_jacobian(tf.identity(x), 3),
+        -bijector.inverse_log_det_jacobian(tf.identity(y), 3),
+        atol=1e-9,
+    )
 
 
 def test_act_norm():
