@@ -6,9 +6,11 @@ TensorFlow is imported when a name that needs it is first used, so `import bplf_
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bplf_tf.config import EMOTIONS, PRESETS, SIZES, ModelConfig, preset_config
+from bplf_tf.config import EMOTIONS, ModelConfig, preset_config
+from bplf_tf.preset_table import PRESETS, SIZES
 
 if TYPE_CHECKING:
+    from bplf_tf.catalogue import presets
     from bplf_tf.model import BPLF, load_model
 
 __version__ = "0.1.0"
@@ -21,9 +23,14 @@ __all__ = [
     "ModelConfig",
     "load_model",
     "preset_config",
+    "presets",
 ]
 
-_NEEDS_TENSORFLOW = {"BPLF": "bplf_tf.model", "load_model": "bplf_tf.model"}
+_NEEDS_TENSORFLOW = {
+    "BPLF": "bplf_tf.model",
+    "load_model": "bplf_tf.model",
+    "presets": "bplf_tf.catalogue",
+}
 
 
 def __getattr__(name: str) -> Any:

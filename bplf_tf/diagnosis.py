@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from bplf_tf.bijectors.channels import split_channels
+from bplf_tf.layers.part import Given
+from bplf_tf.layers.stacked_steps import StackedSteps
 
 if TYPE_CHECKING:
     from bplf_tf.model import BPLF
@@ -57,15 +59,24 @@ def _said(what: str, where: str, values: _Largest) -> str:
 
 
 def _nonfinite_weight(model: BPLF) -> str | None:
-    for level, steps in enumerate(model.steps):
+    levels = range(model.config.levels)
+    for place, steps in [stack for level in levels for stack in _stacks_of_level(model, level)]:
         for variable in steps.trainable_variables:
             finite = np.isfinite(variable.numpy()).reshape(steps.depth, -1).all(axis=1)
             if not finite.all():
-                return f"level {level}, step {np.argmin(finite)}, weight {variable.path}"
+                return f"{place}, step {np.argmin(finite)}, weight {variable.path}"
     for variable in model.trainable_variables:
         if not np.isfinite(variable.numpy()).all():
             return f"weight {variable.path}"
     return None
+
+
+def _stacks_of_level(model: BPLF, level: int) -> list[tuple[str, StackedSteps]]:
+    """The steps of a level and where they are, from image to latent."""
+    stacks: list[tuple[str, StackedSteps]] = [(f"level {level}", model.steps[level])]
+    if model.checkerboards:
+        stacks.insert(0, (f"level {level}, before the squeeze", model.checkerboards[level]))
+    return stacks
 
 
 def _nonfinite_loss_or_gradient(
@@ -105,15 +116,15 @@ def _backwards(
         if level < len(model.split_priors):
             split_prior = model.split_priors[level]
             yield f"level {level}, split prior", of(split_prior.trainable_variables)
-        steps = model.steps[level]
-        convolution = of(steps.convolution.trainable_variables)
-        affine = of(steps.trainable_variables)
-        for name in convolution:
-            del affine[name]
-        for k in reversed(range(steps.depth)):
-            for part, stacked in (("affine layer", affine), ("1x1 convolution", convolution)):
-                sliced = {name: gradient[k] for name, gradient in stacked.items()}
-                yield f"level {level}, step {k}, {part}", sliced
+        if model.diagonal_scales:
+            scale = model.diagonal_scales[level]
+            yield f"level {level}, diagonal scale", of(scale.trainable_variables)
+        for place, steps in reversed(_stacks_of_level(model, level)):
+            stacked = {name: of(part.trained()) for name, part in steps.parts().items()}
+            for k in reversed(range(steps.depth)):
+                for part in reversed(stacked):
+                    sliced = {name: gradient[k] for name, gradient in stacked[part].items()}
+                    yield f"{place}, step {k}, {part}", sliced
 
 
 def _walk(
@@ -125,16 +136,20 @@ def _walk(
     if model.pixel_logit:
         x = model.pixel_logit.bijector().inverse(x)
         yield "the pixels' logit", [x]
-    for level, steps in enumerate(model.steps):
-        x = model.squeeze().inverse(x)
-        stack = steps.bijector(condition, dtype, dropout_keys=model.dropout_keys(x, step))
-        for k in range(steps.depth):
-            convolution, affine = stack.step(k).bijectors
-            for part, bijector in (("1x1 convolution", convolution), ("affine layer", affine)):
-                value = bijector.inverse(x)
-                log_det = bijector.inverse_log_det_jacobian(x, event_ndims=3)
-                yield f"level {level}, step {k}, {part}", [value, log_det]
-                x = value
+    for level in range(model.config.levels):
+        for place, steps in _stacks_of_level(model, level):
+            if steps is model.steps[level]:
+                x = model.squeeze().inverse(x)
+            stack = steps.bijector(Given(condition, dtype, model.dropout_keys(x, step)))
+            for k in range(steps.depth):
+                for part, bijector in zip(steps.parts(), stack.step(k).bijectors, strict=True):
+                    value = bijector.inverse(x)
+                    log_det = bijector.inverse_log_det_jacobian(x, event_ndims=3)
+                    yield f"{place}, step {k}, {part}", [value, log_det]
+                    x = value
+        if model.diagonal_scales:
+            x = model.diagonal_scales[level].bijector().inverse(x)
+            yield f"level {level}, diagonal scale", [x]
         if level < len(model.split_priors):
             x = model.split_priors[level].bijector(condition, dtype).inverse(x)
             yield f"level {level}, split prior", [x]

@@ -12,12 +12,20 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bplf_tf import diagnosis, random, replicas, svd
-from bplf_tf.bijectors import FlowStack, Haar, MultiScale, Squeeze, SVDTruncate
+from bplf_tf.bijectors import FlowStack, Haar, MultiScale, Squeeze, SVDTruncate, flatten
 from bplf_tf.config import ModelConfig, preset_config
 from bplf_tf.files import model_path
 from bplf_tf.inputs import check_element_spec, check_images, first_images, unpack
 from bplf_tf.labels import Label, condition_vectors
-from bplf_tf.layers import FlowSteps, HeavyTailsLayer, PixelLogitLayer, SplitPriorLayer
+from bplf_tf.layers import (
+    CheckerboardSteps,
+    DiagonalScaleLayer,
+    FlowSteps,
+    HeavyTailsLayer,
+    PixelLogitLayer,
+    SplitPriorLayer,
+)
+from bplf_tf.layers.part import Given
 from bplf_tf.likelihood import bits_per_dim, dequantise, quantise
 from bplf_tf.priors import ClassConditionalGaussian
 
@@ -41,7 +49,9 @@ class BPLF(keras.Model):
         super().__init__(dtype=config.dtype, **kwargs)
         self.config = config
         self._condition_size = len(config.classes)
+        self.checkerboards: list[CheckerboardSteps] = []
         self.steps: list[FlowSteps] = []
+        self.diagonal_scales: list[DiagonalScaleLayer] = []
         self.split_priors: list[SplitPriorLayer] = []
         height, width, channels = config.image_shape
         self.pixel_logit = (
@@ -50,8 +60,18 @@ class BPLF(keras.Model):
             else None
         )
         for level in range(config.levels):
-            height, width, channels = height // 2, width // 2, channels * 4
+            if config.checkerboard:
+                self.checkerboards.append(self._checkerboard(level, (height, width, channels)))
+            height, width, channels = self.squeeze().inverse_event_shape([height, width, channels])
             self.steps.append(self._flow_steps(level, (height, width, channels)))
+            if config.diagonal_scale:
+                self.diagonal_scales.append(
+                    DiagonalScaleLayer(
+                        (height, width, channels),
+                        dtype=config.dtype,
+                        name=f"diagonal_scale_{level}",
+                    )
+                )
             if level < config.levels - 1:
                 self.split_priors.append(self._split_prior(level, (height, width, channels)))
                 channels //= 2
@@ -63,8 +83,9 @@ class BPLF(keras.Model):
         self.prior = ClassConditionalGaussian(
             dimensions=config.dimensions,
             conditional_dimensions=height * width * channels,
-            condition_size=self._condition_size,
+            condition_size=config.condition_size("top_prior"),
             log_scale_bound=config.log_scale_bound,
+            learned=config.top_prior == "learned",
             dtype=config.dtype,
             name="prior",
         )
@@ -79,29 +100,33 @@ class BPLF(keras.Model):
         self._functions: dict[str, Any] = {}
         self.built = True
 
-    def _flow_steps(self, level: int, shape: tuple[int, int, int]) -> FlowSteps:
-        return FlowSteps(
-            depth=self.config.depths[level],
+    def _checkerboard(self, level: int, shape: tuple[int, int, int]) -> CheckerboardSteps:
+        return CheckerboardSteps(
+            self.config,
+            depth=self.config.checkerboard_depths[level],
             shape=shape,
             width=self.config.widths[level],
-            network=self.config.network,
-            condition_size=self._condition_size,
-            condition_maps=self.config.condition_maps,
-            log_scale_bound=self.config.log_scale_bound,
-            kernel_form=self.config.kernel_form,
+            seed=self.config.seed + 100 * level + 50,
+            name=f"checkerboard_{level}",
+        )
+
+    def _flow_steps(self, level: int, shape: tuple[int, int, int]) -> FlowSteps:
+        return FlowSteps(
+            self.config,
+            depth=self.config.depths[level] - self.config.checkerboard_depths[level],
+            shape=shape,
+            width=self.config.widths[level],
             seed=self.config.seed + 100 * level,
-            dropout=self.config.dropout,
-            network_actnorm=self.config.network_actnorm,
-            dtype=self.config.dtype,
             name=f"level_{level}",
         )
 
     def _split_prior(self, level: int, shape: tuple[int, int, int]) -> SplitPriorLayer:
         return SplitPriorLayer(
             shape=shape,
-            condition_size=self._condition_size,
+            condition_size=self.config.condition_size("split_prior"),
             log_scale_bound=self.config.log_scale_bound,
             heavy_tails=self.config.heavy_tails,
+            learned=self.config.split_prior == "learned",
             dtype=self.config.dtype,
             name=f"split_prior_{level}",
         )
@@ -147,18 +172,19 @@ class BPLF(keras.Model):
           dropout_keys: as from `dropout_keys`; by default nothing is dropped.
         """
         dtype = self.arithmetic(network_dtype or self.config.evaluation_network_dtype)
+        given = Given(condition, dtype, dropout_keys)
+        constant_memory = self.config.memory == "constant"
         levels = []
         for level, steps in enumerate(self.steps):
             parts: list[tfp.bijectors.Bijector] = [
                 self.squeeze(),
-                steps.bijector(
-                    condition,
-                    dtype,
-                    unroll,
-                    self.config.memory == "constant",
-                    dropout_keys,
-                ),
+                steps.bijector(given, unroll, constant_memory),
             ]
+            if self.checkerboards:
+                couplings = self.checkerboards[level]
+                parts.insert(0, couplings.bijector(given, unroll, constant_memory))
+            if self.diagonal_scales:
+                parts.append(self.diagonal_scales[level].bijector())
             if level < len(self.split_priors):
                 parts.append(self.split_priors[level].bijector(condition, dtype))
             elif self.tails:
@@ -197,6 +223,8 @@ class BPLF(keras.Model):
 
     def squeeze(self) -> tfp.bijectors.Bijector:
         """What every level begins with: `[..., H / 2, W / 2, 4 * C]` (forward) to images."""
+        if self.config.squeeze == "flatten":
+            return flatten(self.config.image_shape)
         haar = self.config.squeeze == "haar"
         return tfp.bijectors.Chain([Squeeze(), Haar()], name="squeeze") if haar else Squeeze()
 
@@ -205,7 +233,7 @@ class BPLF(keras.Model):
         if not 0 <= level < self.config.levels:
             raise ValueError(f"level must lie in 0..{self.config.levels - 1}, got {level}")
         dtype = self.arithmetic(self.config.evaluation_network_dtype)
-        return self.steps[level].bijector(self._condition(label), dtype)
+        return self.steps[level].bijector(Given(self._condition(label), dtype))
 
     def _condition(self, label: Label) -> tf.Tensor | None:
         vectors = condition_vectors(label, self.config.classes, self.config.dtype)
@@ -317,7 +345,11 @@ class BPLF(keras.Model):
             self._svd_threshold.assign(threshold)
             x = SVDTruncate(threshold=threshold, slope=self.config.svd_slope).inverse(x)
         for level, steps in enumerate(self.steps):
+            if self.checkerboards:
+                x = self.checkerboards[level].initialize(x, condition)
             x = steps.initialize(self.squeeze().inverse(x), condition)
+            if self.diagonal_scales:
+                x = self.diagonal_scales[level].initialize(x)
             if level < len(self.split_priors):
                 x = self.split_priors[level].initialize(x)
         self._initialized.assign(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import UnionType
 from typing import Any, TypeVar
 
@@ -44,7 +44,7 @@ def setting(default: Any, text: str) -> Any:
     return dataclasses.field(default=default, metadata={"help": text})
 
 
-def define(settings: type[Any]) -> None:
+def define(settings: type[Any], into: flags.FlagValues = flags.FLAGS) -> None:
     """Defines one flag per field of the dataclass `settings`, with its type, default and help."""
     hints = typing.get_type_hints(settings)
     for field in dataclasses.fields(settings):
@@ -52,13 +52,30 @@ def define(settings: type[Any]) -> None:
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         kind = _without_none(hints[field.name])
-        _DEFINE[kind](field.name, default, field.metadata["help"])
+        _DEFINE[kind](field.name, default, field.metadata["help"], flag_values=into)
 
 
-def read(settings: type[Settings]) -> Settings:
+def read(settings: type[Settings], values: flags.FlagValues = flags.FLAGS) -> Settings:
     """The parsed flags as an instance of the dataclass that defined them."""
     names = [field.name for field in dataclasses.fields(settings)]  # type: ignore[arg-type]
-    return settings(**{name: flags.FLAGS[name].value for name in names})
+    return settings(**{name: values[name].value for name in names})
+
+
+def parse(settings: type[Settings], arguments: Sequence[str]) -> Settings:
+    """Flags of another program, as it would read them.
+
+    Raises:
+      ValueError: for a flag that it does not have, or a value that is none.
+    """
+    values = flags.FlagValues()
+    define(settings, values)
+    try:
+        rest = values(["", *arguments])[1:]
+    except (flags.Error, OSError) as error:  # the latter of a flag file that is not there
+        raise ValueError(str(error)) from error
+    if rest:
+        raise ValueError(f"not a flag: {rest[0]}")
+    return read(settings, values)
 
 
 def run(settings: type[Settings], main: Callable[[Settings], int]) -> None:

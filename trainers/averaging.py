@@ -79,7 +79,7 @@ class Muon(_WarmAverage, keras.optimizers.Muon):
     """
 
     def _should_use_adamw(self, variable: Any) -> bool:
-        return not (len(variable.shape) == 5 and re.search(r"/kernel_\d$", variable.path))
+        return not (len(variable.shape) == 5 and re.search(r"/kernel_\d+$", variable.path))
 
     def _muon_update_step(self, gradient: Any, variable: Any, lr: Any, m: Any) -> None:
         self.assign(m, self.momentum * m + gradient)

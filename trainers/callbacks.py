@@ -183,8 +183,8 @@ class BitsPerLabel(keras.callbacks.Callback):
 class LogScaleHistograms(keras.callbacks.Callback):
     """Writes histograms of every level's log-scales for TensorBoard after each epoch.
 
-    Of `log_scale_1` and `log_scale_2`, what the networks add to the latter left out; one that runs
-    away shows here before the loss does.
+    Of the steps' constants, what the networks add to them left out; one that runs away shows here
+    before the loss does.
 
     Args:
       folder: to write to.
@@ -199,9 +199,10 @@ class LogScaleHistograms(keras.callbacks.Callback):
         """Writes them."""
         self._writer = self._writer or tf.summary.create_file_writer(str(self._folder))
         with self._writer.as_default(step=epoch + 1):
-            for steps in self.model.steps:
-                for weight in (steps.log_scale_1, steps.log_scale_2):
-                    tf.summary.histogram(f"{steps.name}/{weight.name}", weight.numpy())
+            for steps in (*self.model.checkerboards, *self.model.steps):
+                for weight in steps.trainable_variables:
+                    if weight.name.startswith("log_scale"):
+                        tf.summary.histogram(weight.path, weight.numpy())
         self._writer.flush()
 
 

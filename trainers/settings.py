@@ -7,17 +7,23 @@ import math
 from typing import Any
 
 from bplf_tf.config import (
+    AFFINE_ORDERS,
+    COUPLINGS,
     KERNEL_FORMS,
+    LABEL_PLACES,
+    LOG_SCALE_FORMS,
     MEMORY,
     NETWORK_DTYPES,
     NETWORKS,
-    PRESETS,
-    SIZES,
+    PERMUTATIONS,
+    PRIORS,
     SQUEEZES,
+    STARTS,
     SVD_PROTOCOLS,
     ModelConfig,
     preset_config,
 )
+from bplf_tf.preset_table import PRESETS, SIZES
 from datasets import NAMES
 from datasets.flags import setting
 
@@ -88,7 +94,9 @@ class FitSettings:
         None, "Steps per level K: one number, or one for each level with commas between them."
     )
     width: str | None = setting(None, "Channels of the hidden layers of g, likewise.")
-    network: str | None = setting(None, f"Kernel sizes of g: {_choices(NETWORKS)}.")
+    network: str | None = setting(
+        None, f"Networks g, by kernel sizes or kind: {_choices(NETWORKS)}."
+    )
     network_dtype: str | None = setting(
         None, f"Arithmetic of the networks in training: {_choices(NETWORK_DTYPES)}."
     )
@@ -108,6 +116,43 @@ class FitSettings:
     network_actnorm: bool | None = setting(
         None, "Hidden layers of g have learned gains and start with unit variance."
     )
+    g0: bool | None = setting(
+        None, "The first half of the channels is scaled and shifted too; --nog0 is a coupling."
+    )
+    coupling: str | None = setting(
+        None, f"Affine layers: {_choices(COUPLINGS)}; additive shifts without scales."
+    )
+    parts: str | None = setting(
+        None,
+        "Parts into which an affine layer divides the channels: how many equal ones, or relative "
+        "sizes with commas between them.",
+    )
+    inverse_form: bool | None = setting(
+        None, "The networks of an affine layer read what it made of the part before."
+    )
+    actnorm: bool | None = setting(None, "Every step of the flow begins with an ActNorm.")
+    label_into: str | None = setting(
+        None, f"Places that the label reaches, with commas between them: {_choices(LABEL_PLACES)}."
+    )
+    log_scale_form: str | None = setting(
+        None, f"Log-scale of an affine layer: {_choices(LOG_SCALE_FORMS)}."
+    )
+    affine_order: str | None = setting(None, f"What comes first: {_choices(AFFINE_ORDERS)}.")
+    start: str | None = setting(
+        None, f"Start of the affine layers: {_choices(STARTS)}; dlf is that published with DLF."
+    )
+    diagonal_scale: bool | None = setting(
+        None, "Every number that a level makes has a learned scale."
+    )
+    checkerboard: bool | None = setting(
+        None, "The first half of a level's steps are couplings with checkerboard masks."
+    )
+    split_prior: str | None = setting(
+        None, f"Prior of what leaves a level before the last: {_choices(PRIORS)}."
+    )
+    top_prior: str | None = setting(
+        None, f"Prior of what leaves the last level: {_choices(PRIORS)}."
+    )
     log_scale_bound: float | None = setting(None, "c of log s = a + c * tanh(raw / c).")
     heavy_tails: bool | None = setting(
         None, "Learned tails, heavier than a Gaussian's, of what leaves a level."
@@ -118,7 +163,10 @@ class FitSettings:
     squeeze: str | None = setting(
         None,
         f"How a level halves height and width: {_choices(SQUEEZES)}; haar takes mean and "
-        "differences of a block of pixels.",
+        "differences of a block of pixels; flatten makes channels of them all.",
+    )
+    permutation: str | None = setting(
+        None, f"What mixes channels between affine layers: {_choices(PERMUTATIONS)}."
     )
     kernel_form: str | None = setting(None, f"1x1 convolution as: {_choices(KERNEL_FORMS)}.")
     memory: str | None = setting(
@@ -235,7 +283,8 @@ class FitSettings:
         if side is None:
             step = 2 ** (self.levels or SIZES.get(self.size, {"levels": 1})["levels"])
             side = step * max(1, math.ceil((self.svd_rank or 1) / step))
-        self.model_config(image_shape=(side, side, self.channels or 1), classes=("any",))
+        # Three channels after the squeeze divide into all that one does, and more.
+        self.model_config(image_shape=(side, side, self.channels or 3), classes=("any",))
 
     def _check_numbers(self) -> None:
         for name in ("image_size", "limit", "validation_limit", "epochs", "max_steps",
@@ -294,9 +343,11 @@ class FitSettings:
             for field in dataclasses.fields(self)
             if field.name in shared and getattr(self, field.name) is not None
         }
-        for name in ("depth", "width"):
+        for name in ("depth", "width", "parts"):
             if name in changes:
                 changes[name] = _per_level(name, changes[name])
+        if "label_into" in changes:
+            changes["label_into"] = tuple(changes["label_into"].split(","))
         return preset_config(
             self.preset,
             size=self.size,
@@ -310,8 +361,9 @@ def _per_level(name: str, text: str) -> int | tuple[int, ...]:
     try:
         numbers = tuple(int(value) for value in text.split(","))
     except ValueError:
+        each = "part" if name == "parts" else "level"
         raise ValueError(
-            f"--{name} must be an integer, or one for each level with commas between them, "
+            f"--{name} must be an integer, or one for each {each} with commas between them, "
             f"got {text!r}"
         ) from None
     return numbers[0] if len(numbers) == 1 else numbers

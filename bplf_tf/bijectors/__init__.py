@@ -4,6 +4,9 @@ TFP's directions: `forward` is latent to image (sampling), `inverse` image to la
 """
 
 from bplf_tf.bijectors.bi_parallel_affine import BiParallelAffine
+from bplf_tf.bijectors.checkerboard import Checkerboard
+from bplf_tf.bijectors.dynamic_linear import ActNorm, DynamicLinear
+from bplf_tf.bijectors.flatten import flatten
 from bplf_tf.bijectors.flow_stack import FlowStack
 from bplf_tf.bijectors.haar import Haar
 from bplf_tf.bijectors.heavy_tails import heavy_tails
@@ -19,9 +22,13 @@ from bplf_tf.bijectors.pixel_logit import PixelLogit
 from bplf_tf.bijectors.split_prior import SplitPrior
 from bplf_tf.bijectors.squeeze import Squeeze
 from bplf_tf.bijectors.svd_truncate import SVDTruncate
+from bplf_tf.bijectors.swap_halves import SwapHalves
 
 __all__ = [
+    "ActNorm",
     "BiParallelAffine",
+    "Checkerboard",
+    "DynamicLinear",
     "FlowStack",
     "Haar",
     "Invert1x1Conv",
@@ -30,6 +37,8 @@ __all__ = [
     "SVDTruncate",
     "SplitPrior",
     "Squeeze",
+    "SwapHalves",
+    "flatten",
     "heavy_tails",
     "kernel_log_abs_det",
     "lu_inverse",

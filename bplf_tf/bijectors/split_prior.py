@@ -7,8 +7,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bplf_tf.bijectors.base import FlowBijector
-from bplf_tf.bijectors.bi_parallel_affine import LogScaleAndShift, sum_over_event
 from bplf_tf.bijectors.channels import join_channels, split_channels
+from bplf_tf.bijectors.dynamic_linear import LogScaleAndShift, sum_over_event
 
 
 class SplitPrior(FlowBijector):

@@ -13,6 +13,7 @@ from bplf_tf.bijectors import (
     lu_kernel,
     lu_log_abs_det,
 )
+from bplf_tf.layers.part import Given, Slices, Start
 
 
 class Invert1x1ConvWeights(keras.layers.Layer):
@@ -24,6 +25,7 @@ class Invert1x1ConvWeights(keras.layers.Layer):
     def __init__(self, depth: int, channels: int, form: str, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.form = form
+        self.channels = channels
         rotations = _rotations(depth, channels, seed)
         if form == "dense":
             self.kernel = self._add("kernel", rotations)
@@ -40,8 +42,9 @@ class Invert1x1ConvWeights(keras.layers.Layer):
 
         return self.add_weight(shape=value.shape, initializer=start, name=name, **kwargs)
 
-    def stacked(self) -> dict[str, tf.Tensor]:
+    def stacked(self, given: Given) -> Slices:
         """`kernel [K, C, C]`, `log_abs_det [K]`, and what `bijector` needs to invert."""
+        del given
         if self.form == "dense":
             kernel = tf.convert_to_tensor(self.kernel.value)
             return {"kernel": kernel, "log_abs_det": kernel_log_abs_det(kernel)}
@@ -53,7 +56,7 @@ class Invert1x1ConvWeights(keras.layers.Layer):
         log_abs_det = lu_log_abs_det(factors["lu"])
         return {"kernel": lu_kernel(**factors), "log_abs_det": log_abs_det, **factors}
 
-    def bijector(self, slices: dict[str, tf.Tensor]) -> Invert1x1Conv:
+    def bijector(self, slices: Slices) -> Invert1x1Conv:
         """One convolution from its slices of `stacked`; inverts W only when it has to."""
         factors = {name: slices[name] for name in ("lu", "sign", "permutation") if name in slices}
         return Invert1x1Conv(
@@ -61,6 +64,19 @@ class Invert1x1ConvWeights(keras.layers.Layer):
             inverse_kernel=(lambda: lu_inverse(**factors)) if factors else None,
             log_abs_det=slices["log_abs_det"],
         )
+
+    def start(self, slices: Slices, x: tf.Tensor) -> tuple[Start, tf.Tensor]:
+        """See `Part`; does not depend on data."""
+        return [], self.bijector(slices).inverse(x)
+
+    def trained(self) -> list[keras.Variable]:
+        """See `Part`."""
+        return self.trainable_variables
+
+    @property
+    def multiplications(self) -> int:
+        """See `Part`."""
+        return self.channels**2
 
 
 def _rotations(depth: int, channels: int, seed: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The convolutional networks g of the paper: 3x3,3x3,3x3 and 3x3,1x1,3x3."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,7 +13,11 @@ from bplf_tf.networks.convolution import add_bias, convolve
 
 Slices = dict[str, tf.Tensor]
 
-KERNEL_SIZES = {"3x3_3x3_3x3": (3, 3, 3), "3x3_1x1_3x3": (3, 1, 3)}
+KERNEL_SIZES = {
+    "3x3_3x3_3x3": (3, 3, 3),
+    "3x3_1x1_3x3": (3, 1, 3),
+    "dense": (1, 1, 1, 1, 1, 1),
+}
 
 # Inputs are about standard normal, and held within this. Unbounded, a network's output grows with
 # whatever lies beyond what training showed, and does so again in every step: one picture with a
@@ -47,7 +51,7 @@ class ConvNetwork(keras.layers.Layer):
         in_channels: int,
         out_channels: int,
         width: int,
-        kernel_sizes: tuple[int, ...],
+        kernel_sizes: Any,
         condition_size: int,
         map_shape: tuple[int, int, int],
         seed: int,
@@ -62,7 +66,8 @@ class ConvNetwork(keras.layers.Layer):
           in_channels: channels of the input.
           out_channels: channels of the output.
           width: channels of every hidden layer.
-          kernel_sizes: side of each convolution's kernel, from input to output.
+          kernel_sizes: side of each convolution's kernel, from input to output; a subclass may
+            take another description of its layers.
           condition_size: size E of the condition, 0 for none.
           map_shape: (H, W, P): size of the input, and number of maps by which the condition enters.
           seed: of the weights' start.
@@ -78,27 +83,46 @@ class ConvNetwork(keras.layers.Layer):
         self.actnorm = actnorm
         self._seed = seed
         self.condition_size = condition_size
-        self.hidden_layers = len(kernel_sizes) - 1
-        maps = map_shape[-1] if condition_size else 0
-        channels = [in_channels + maps, *[width] * self.hidden_layers, out_channels]
-        for i, side in enumerate(kernel_sizes):
+        self.in_channels = in_channels + (map_shape[-1] if condition_size else 0)
+        self.out_channels = out_channels
+        kernels = self._plan(kernel_sizes)
+        self.hidden_layers = len(kernels) - 1
+        for i, (height, side, read, written) in enumerate(kernels):
             last = i == self.hidden_layers
-            fan_in = side * side * channels[i]
-            shape = (depth, side, side, channels[i], channels[i + 1])
+            fan_in = height * side * read
+            shape = (depth, height, side, read, written)
             # He's start, by the fan-in of one slice.
             start = keras.initializers.RandomNormal(stddev=math.sqrt(2 / fan_in), seed=seed + i)
             self._add(f"kernel_{i}", shape, "zeros" if last else start)
             if last or actnorm:
                 self._add(
                     f"gain_{i}",
-                    (depth, channels[i + 1]),
+                    (depth, written),
                     keras.initializers.Constant(_last_gain(width)) if last else "zeros",
                 )
             if not last:
-                self._add(f"bias_{i}", (depth, channels[i + 1]))
+                self._add(f"bias_{i}", (depth, written))
         if condition_size:
             self._add("condition_maps", (depth, condition_size, *map_shape))
         self.built = True
+
+    def _plan(self, kernel_sizes: Any) -> list[tuple[int, int, int, int]]:
+        """Shapes of the kernels, (height, width, c_in, c_out), the last layer's last."""
+        channels = [self.in_channels, *[self.width] * (len(kernel_sizes) - 1), self.out_channels]
+        return [(side, side, channels[i], channels[i + 1]) for i, side in enumerate(kernel_sizes)]
+
+    def _hidden(self, x: tf.Tensor, layer: Callable[[int, tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        """All but the last layer, of which `layer(i, x)` computes the i-th."""
+        for i in range(self.hidden_layers):
+            x = layer(i, x)
+        return x
+
+    @property
+    def multiplications(self) -> int:
+        """Of one network at one position."""
+        last = self.hidden_layers
+        kernels = [getattr(self, f"kernel_{i}") for i in range(last + 1)]
+        return sum(math.prod(kernel.shape[1:]) for kernel in kernels)
 
     def _add(self, name: str, shape: tuple[int, ...], initializer: Any = "zeros") -> None:
         setattr(self, name, self.add_weight(shape=shape, initializer=initializer, name=name))
@@ -151,11 +175,12 @@ class ConvNetwork(keras.layers.Layer):
 
     def apply(self, slices: Slices, x: tf.Tensor) -> tf.Tensor:
         """One network: `[..., H, W, in_channels] -> [..., H, W, out_channels]`, dtype of `x`."""
+
+        def layer(i: int, x: tf.Tensor) -> tf.Tensor:
+            return tf.nn.relu(add_bias(convolve(x, slices[f"kernel_{i}"]), slices[f"bias_{i}"]))
+
         hidden = _with_maps(tf.cast(bounded(x), slices["kernel_0"].dtype), slices)
-        for i in range(self.hidden_layers):
-            hidden = tf.nn.relu(
-                add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
-            )
+        hidden = self._hidden(hidden, layer)
         if "kept" in slices:
             hidden *= tf.cast(slices["kept"], hidden.dtype) * (1 / (1 - self.dropout))
         return tf.cast(convolve(hidden, slices[f"kernel_{self.hidden_layers}"]), x.dtype)
@@ -173,13 +198,16 @@ class ConvNetwork(keras.layers.Layer):
         """
         if not self.actnorm:
             return {}
-        start, hidden = {}, _with_maps(bounded(x), slices)
-        for i in range(self.hidden_layers):
-            hidden = add_bias(convolve(hidden, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
+        start: dict[str, tf.Tensor] = {}
+
+        def layer(i: int, x: tf.Tensor) -> tf.Tensor:
+            hidden = add_bias(convolve(x, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
             mean, deviation = channel_statistics(hidden)
             start[f"gain_{i}"] = -tf.math.log(deviation)
             start[f"bias_{i}"] = -mean / deviation
-            hidden = tf.nn.relu((hidden - mean) / deviation)
+            return tf.nn.relu((hidden - mean) / deviation)
+
+        self._hidden(_with_maps(bounded(x), slices), layer)
         return start
 
 

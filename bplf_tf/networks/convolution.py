@@ -18,7 +18,7 @@ Gradients = tuple[tf.Tensor, tf.Tensor]
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Convolution of `[..., H, W, C_in]` with a kernel `[side, side, C_in, C_out]`, same padding.
+    """Convolution of `[..., H, W, C_in]` with a kernel `[h, w, C_in, C_out]`, same padding.
 
     Differentiable any number of times with respect to both.
     """
@@ -53,7 +53,7 @@ def _on_gpu() -> bool:
 
 def _convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     side, _, channels_in, channels_out = kernel.shape
-    if _on_gpu():
+    if _on_gpu() or kernel.shape[1] != side:
         return _library_convolution(x, kernel)
     if side == 1:
         return _convolution_1x1(x, kernel)

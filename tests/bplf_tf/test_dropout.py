@@ -168,7 +168,7 @@ def test_without_it_nothing_is_drawn_for_it(
     condition = tf.one_hot(_batch()[1], len(CLASSES))
     model.training_log_prob(x, condition, 0)
     assert len(counts) == draws  # the noise, and one for each level
-    assert "kept" not in model.steps[0].stacked(condition, tf.float32)["g1"]
+    assert "kept" not in model.steps[0].network.stacked(condition, tf.float32)
 
 
 @pytest.mark.parametrize("changes", [{"network_dtype": "mixed_bfloat16"}, {"classes": ()}], ids=str)

@@ -66,7 +66,7 @@ def test_given_values_win_over_the_preset():
         ({"cpu_devices": 0}, "--cpu_devices must be a positive integer, got 0"),
         ({"on_nonfinite": "go"}, "--on_nonfinite must be one of stop, rollback, got 'go'"),
         ({"validation_split": "train"}, "--validation_split must be one of validation, test"),
-        ({"preset": "glow"}, "unknown preset 'glow'; the presets are bplf_3x3, bplf_3x3_1x1"),
+        ({"preset": "glo"}, "unknown preset 'glo'; the presets are bplf_3x3, bplf_3x3_1x1"),
         ({"size": "huge"}, "unknown size 'huge'; the sizes are tiny, small"),
         ({"network_dtype": "int8"}, "network_dtype must be one of"),
         ({"svd_protocol": "none"}, "svd_protocol must be one of"),

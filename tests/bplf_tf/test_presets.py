@@ -1,0 +1,176 @@
+"""Every preset: density, inversion, gradients, labels, saving; in small, at random weights."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bplf_tf import BPLF, PRESETS, ModelConfig, load_model, preset_config
+from bplf_tf.networks.inception import BRANCHES, scaled_branches
+from tests.bplf_tf import flow_checks
+from tests.bplf_tf.flow_checks import CLASSES
+from tests.bplf_tf.random_weights import randomise
+
+
+def _config(name: str, **changes: object) -> ModelConfig:
+    values = {"image_shape": (4, 4, 1), "classes": CLASSES, "depth": 2, "width": 4}
+    return preset_config(name, "tiny", **{**values, "dtype": "float64", **changes})
+
+
+# The presets ending in _svd differ in what they see in training.
+FLOWS = [name for name in PRESETS if not name.endswith("_svd")]
+VARIANTS = [
+    ("glow", {"coupling": "additive", "kernel_form": "dense", "classes": ()}),
+    ("glow", {"top_prior": "standard", "label_into": ("g1",)}),
+    ("dlf", {"parts": 4, "inverse_form": True}),
+    ("dlf", {"parts": 6, "image_shape": (4, 4, 3), "levels": 1}),
+    ("dlf", {"parts": (1, 1, 2), "classes": ()}),
+    ("dlf", {"parts": (4, 2, 1, 1), "image_shape": (4, 2, 1), "levels": 1, "squeeze": "flatten"}),
+    ("realnvp", {"coupling": "additive", "log_scale_form": "tanh", "actnorm": False}),
+    ("nice", {"classes": (), "split_prior": "learned", "top_prior": "learned"}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), [*[(name, {}) for name in FLOWS], *VARIANTS], ids=str)
+def test_density_and_inversion(name: str, changes: dict) -> None:
+    flow_checks.check_density(_config(name, **changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        *[(name, {}) for name in FLOWS if name.startswith(("glow", "realnvp", "nice"))],
+        # Wide enough that no branch is left with one channel, which may be idle on a few images.
+        *[(name, {"width": 16}) for name in FLOWS if name.startswith("bplf_inception")],
+        ("dlf", {"parts": 4, "inverse_form": True}),
+    ],
+    ids=str,
+)
+def test_gradients_in_constant_memory(name: str, changes: dict) -> None:
+    flow_checks.check_constant_memory(_config(name, **changes))
+
+
+def test_published_start_of_dlf() -> None:
+    config = _config("dlf", start="dlf")
+    flow_checks.check_density(config)
+    flow_checks.check_gradients(config)
+    model = BPLF(dataclasses.replace(config, classes=()))
+    model.initialize(flow_checks.images(model.config, 8))
+    affine = model.level(0).step(0).bijectors[1]
+    x = np.random.default_rng(0).normal(size=(2, 2, 2, 4))
+    y = affine.inverse(x)
+    # y1 = x1 * exp(-3), y2 = (x2 + 1) * exp(tanh(1) - 3), whatever the data.
+    np.testing.assert_allclose(y[..., :2], x[..., :2] * np.exp(-3), rtol=1e-12)
+    np.testing.assert_allclose(y[..., 2:], (x[..., 2:] + 1) * np.exp(np.tanh(1) - 3), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_public_interface_and_saving(name: str, tmp_path: Path) -> None:
+    model = BPLF(_config(name, image_shape=(8, 8, 3), dtype="float32"))
+    images, labels = flow_checks.images(model.config, 8), flow_checks.labels(model.config, 8)
+    model.initialize(images, labels)
+    randomise(model, scale=0.05)
+    latents = model.encode(images, labels)
+    np.testing.assert_array_equal(model.decode(latents, labels), images)
+    assert (model.transfer(images, labels, "sad") != images).any()
+    np.testing.assert_array_equal(model.transfer(images, labels, "sad", strength=0.0), images)
+    assert model.sample("happy", n=2, seed=3).shape == (2, 8, 8, 3)
+    path = tmp_path / "model.keras"
+    model.save(path)
+    restored = load_model(path)
+    assert restored.config == model.config
+    np.testing.assert_array_equal(model.log_prob(images, labels), restored.log_prob(images, labels))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("glow_svd", {}), ("realnvp", {"memory": "constant"}), ("dlf", {"classes": ()})],
+    ids=str,
+)
+def test_training_learns(name: str, changes: dict) -> None:
+    model = BPLF(_config(name, image_shape=(8, 8, 1), dtype="float32", **changes))
+    images, labels = flow_checks.images(model.config, 64), flow_checks.labels(model.config, 64)
+    model.compile(keras.optimizers.Adam(1e-2))
+    logs = model.fit(
+        images, labels, batch_size=32, epochs=6, validation_data=(images, labels), verbose=0
+    ).history
+    assert logs["val_bits_per_dim"][-1] < logs["val_bits_per_dim"][0] - 0.1
+    assert ("val_bits_per_dim_truncated" in logs) == (name == "glow_svd")
+
+
+@pytest.mark.parametrize("name", ["realnvp", "nice_dense", "glow", "dlf"])
+def test_the_loop_equals_single_steps(name: str) -> None:
+    model = randomise(BPLF(_config(name, depth=4)))
+    bijector = model.bijector(tf.constant([0.2, 0.5, 0.3], tf.float64))
+    unrolled = model.bijector(tf.constant([0.2, 0.5, 0.3], tf.float64), unroll=True)
+    x = tf.constant(np.random.default_rng(0).uniform(-0.4, 0.4, (2, 4, 4, 1)))
+    for function in ("inverse", "forward"):
+        expected = getattr(unrolled, function)(x)
+        looped = tf.function(getattr(bijector, function), autograph=False)(tf.identity(x))
+        np.testing.assert_allclose(looped, expected, atol=1e-10)
+        x = tf.identity(expected)
+
+
+@pytest.mark.parametrize(("name", "place"), [("glow", "ActNorm"), ("realnvp", "checkerboard")])
+def test_a_non_finite_weight_is_located(name: str, place: str) -> None:
+    model = BPLF(_config(name, depth=4))
+    images, labels = flow_checks.images(model.config, 8), flow_checks.labels(model.config, 8)
+    model.initialize(images, labels)
+    assert model.explain_nonfinite(images, labels) is None
+    steps = model.checkerboards[1] if name == "realnvp" else model.steps[1]
+    weight = steps.log_scale if name == "realnvp" else steps.actnorm.log_scale
+    weight.assign(1e4 * np.eye(*weight.shape))
+    said = model.explain_nonfinite(images, labels)
+    assert said is not None
+    assert said.startswith("level 1")
+    assert place in said.split(";")[0]
+
+
+@pytest.mark.parametrize("width", [4, 7, 16, 64, 100, 512])
+@pytest.mark.parametrize("name", BRANCHES)
+def test_inception_branches_add_up_to_the_width(name: str, width: int) -> None:
+    branches = scaled_branches(name, width)
+    assert sum(branch.convolutions[-1][-1] for branch in branches) == width
+    assert min(c for branch in branches for *_, c in branch.convolutions) >= 1
+    if width == 512:
+        assert branches == list(BRANCHES[name])
+
+
+@pytest.mark.parametrize(("name", "weights"), [("inception_a", 509_440), ("inception_b", 380_928)])
+def test_inception_modules_have_the_weights_of_their_sources(name: str, weights: int) -> None:
+    """Numbers of weights without biases, counted by hand from the published tables."""
+    total = 0
+    for branch in BRANCHES[name]:
+        read = 512
+        for height, width, channels in branch.convolutions:
+            total += height * width * read * channels
+            read = channels
+    assert total == weights
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("dlf", {"parts": 6}, "level 0 has 4 channels, which do not divide into 6 equal parts"),
+        (
+            "dlf",
+            {"parts": (1, 2), "image_shape": (4, 4, 1)},
+            "proportion 1:2; of images of shape .4, 4, 1., equal parts may be 2, 4",
+        ),
+        ("dlf", {"parts": 1}, "parts must be at least 2, got 1"),
+        ("dlf", {"parts": 0}, "parts must be a positive integer, got 0"),
+        ("dlf", {"start": "dlf", "memory": "constant"}, "rebuilds a step's input"),
+        ("bplf_3x3", {"start": "dlf"}, "start='dlf' is that of affine layers with"),
+        ("nice", {"parts": 4}, "permutation='swap' is for parts=2, got 4"),
+        ("nice_dense", {"levels": 2}, "squeeze='flatten' leaves one level, got levels=2"),
+        ("realnvp", {"depth": 1}, "depth must be at least 2, got 1"),
+        ("realnvp", {"squeeze": "flatten", "levels": 1}, "need a squeeze that keeps positions"),
+        ("bplf_inception_a", {"width": 3}, "needs a width of at least 4"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(name: str, changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        _config(name, **changes)

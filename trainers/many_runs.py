@@ -1,0 +1,137 @@
+"""Training runs as processes of their own, several at a time, each on its share of the cores."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets.cores import cores
+from trainers.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """A run to make.
+
+    Attributes:
+      name: of the run.
+      flags: of `trainers.fit` in which it differs from the others.
+    """
+
+    name: str
+    flags: str
+
+
+def run_all(
+    plan: Sequence[Planned],
+    at_once: int,
+    start: Callable[[Planned, set[int]], subprocess.Popen[bytes]],
+    ended: Callable[[Planned, int, int], None],
+) -> None:
+    """Makes all runs; one that fails does not keep the others from running.
+
+    Args:
+      plan: the runs, in their order.
+      at_once: how many at the same time.
+      start: starts a run on some cores; it does not wait for its end.
+      ended: called with the run, its exit code and how many cores it had.
+    """
+    shares = _shares(at_once)
+    left = list(plan)
+    running: dict[int, tuple[Planned, subprocess.Popen[bytes]]] = {}
+    while left or running:
+        for place in range(at_once):
+            if left and place not in running:
+                run = left.pop(0)
+                running[place] = run, start(run, shares[place])
+        time.sleep(0.5)
+        for place, (run, process) in list(running.items()):
+            if process.poll() is not None:
+                del running[place]
+                ended(run, process.returncode, len(shares[place]))
+
+
+def start_fit(
+    arguments: Sequence[str], directory: Path, of_cores: set[int], append: bool = False
+) -> subprocess.Popen[bytes]:
+    """Starts `trainers.fit` on some cores; what it prints goes to a file beside its directory.
+
+    Args:
+      arguments: its flags, all but `--run_dir`.
+      directory: of the run.
+      of_cores: numbers of the cores.
+      append: keep what an earlier process of this run printed.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "trainers.fit", *arguments, f"--run_dir={directory}"]
+    log = log_of(directory).open("ab" if append else "wb")
+    with log, _on_cores(of_cores):
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def log_of(directory: Path) -> Path:
+    """Where `start_fit` keeps what a run printed."""
+    return directory.with_name(f"{directory.name}.log")
+
+
+def figures(directory: RunDirectory) -> dict[str, Any]:
+    """What a run that came to its end reached, as texts and numbers of a table's row."""
+    result = json.loads(directory.result.read_text())
+    config = json.loads(directory.config.read_text())
+    last = read_rows(directory.metrics)[-1]
+    git = config.get("git") or {}
+    return {
+        "bits_per_dim": f"{result['bits_per_dim']:.4f}",
+        "train_bits_per_dim": f"{float(last['bits_per_dim']):.4f}",
+        "steps": result["steps"],
+        "minutes": f"{result['minutes']:.1f}",
+        # Runs of two steps have none: in those the graph is traced.
+        "images_per_second": f"{float(last.get('images_per_second') or 0):.0f}",
+        "parameters": config["parameters"],
+        "seed": config["settings"]["seed"],
+        "commit": (git.get("commit") or "")[:12],
+    }
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a csv; none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def check_at_once(at_once: int) -> None:
+    """Raises `ValueError` unless so many runs can share this machine's cores."""
+    if not 1 <= at_once <= cores():
+        raise ValueError(f"--at_once must lie in 1..{cores()}, got {at_once}")
+
+
+def _shares(at_once: int) -> list[set[int]]:
+    if not hasattr(os, "sched_getaffinity"):  # not Linux: the system deals the cores out
+        return [set(range(cores() // at_once)) for _ in range(at_once)]
+    numbers = sorted(os.sched_getaffinity(0))
+    return [set(numbers[place::at_once]) for place in range(at_once)]
+
+
+@contextlib.contextmanager
+def _on_cores(of_cores: set[int]) -> Iterator[None]:
+    """Processes that start meanwhile inherit these cores, where the system knows of such."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, of_cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every)
