@@ -10,6 +10,7 @@ from bplf_tf.config import EMOTIONS, PRESETS, SIZES, ModelConfig, preset_config
 
 if TYPE_CHECKING:
     from bplf_tf.model import BPLF, load_model
+    from bplf_tf.pixel_synthesis import PixelSynthesis
 
 __version__ = "0.1.0"
 
@@ -19,18 +20,24 @@ __all__ = [
     "PRESETS",
     "SIZES",
     "ModelConfig",
+    "PixelSynthesis",
     "load_model",
     "preset_config",
 ]
 
-_NEEDS_TENSORFLOW = {"BPLF": "bplf_tf.model", "load_model": "bplf_tf.model"}
+# Imported when first used: the model needs TensorFlow, the other NumPy.
+_LATER = {
+    "BPLF": "bplf_tf.model",
+    "PixelSynthesis": "bplf_tf.pixel_synthesis",
+    "load_model": "bplf_tf.model",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NEEDS_TENSORFLOW:
-        return getattr(import_module(_NEEDS_TENSORFLOW[name]), name)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'bplf_tf' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_NEEDS_TENSORFLOW])
+    return sorted([*globals(), *_LATER])
