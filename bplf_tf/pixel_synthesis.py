@@ -8,7 +8,7 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +125,7 @@ class PixelSynthesis:
         self,
         neutral: Any,
         expressive: Mapping[str, Any],
-        people: Sequence[object] | Mapping[str, Sequence[object]] | None = None,
+        people: Any = None,
         seed: int = 0,
         pairs_checked: bool = False,
     ) -> PixelSynthesis:
@@ -229,7 +229,7 @@ class PixelSynthesis:
         self,
         neutral: np.ndarray,
         expressive: np.ndarray,
-        groups: Sequence[object] | None,
+        groups: Any,
         seed: int,
     ) -> float:
         if not isinstance(self.ridge, str):
