@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,41 @@ def check_images(name: str, images: Any, shape: tuple[int, ...] | None = None) -
     if array.ndim != 4 or not array.size or (shape is not None and array.shape[1:] != shape):
         raise ValueError(f"{name} must have shape [N, {expected}], got {list(array.shape)}")
     return array
+
+
+def pairs_by_label(
+    neutral: Any, expressive: Mapping[str, Any], neutral_name: str
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Neutral and expressive images of each label, all of one shape (H, W, C).
+
+    Args:
+      neutral: uint8 `[N, H, W, C]`, or such images by label.
+      expressive: uint8 `[M, H, W, C]` by label.
+      neutral_name: a label that cannot be among them.
+
+    Raises:
+      ValueError: for no label, that label, one without neutral images, or images that do not fit.
+    """
+    if not isinstance(expressive, Mapping) or not expressive:
+        raise ValueError("expressive must map at least one label to images")
+    if neutral_name in expressive:
+        raise ValueError(f"{neutral_name!r} is what every expression starts from, and not fitted")
+    if isinstance(neutral, Mapping):
+        if missing := sorted(set(expressive) - set(neutral)):
+            raise ValueError(f"there are no neutral images for {missing[0]!r}")
+        neutrals = {
+            label: check_images(f"neutral images of {label!r}", neutral[label])
+            for label in expressive
+        }
+    else:
+        neutrals = dict.fromkeys(expressive, check_images("neutral images", neutral))
+    shape = next(iter(neutrals.values())).shape[1:]
+    for label, images in neutrals.items():
+        check_images(f"neutral images of {label!r}", images, shape)
+    return {
+        label: (neutrals[label], check_images(f"images of {label!r}", images, shape))
+        for label, images in expressive.items()
+    }
 
 
 def check_pairs(neutral: np.ndarray, expressive: np.ndarray, label: str) -> None:

@@ -12,7 +12,7 @@ from bplf_tf.pixel_features import PixelFeatures, unit_range
 MIN_SLOPE = 0.05
 """Least slope of a pixel that has to be invertible."""
 
-RIDGES = (0.004, 0.012, 0.04, 0.12, 0.4, 1.2, 4.0, 12.0, 40.0)
+RIDGES = (0.0004, 0.0012, 0.004, 0.012, 0.04, 0.12, 0.4, 1.2, 4.0, 12.0, 40.0)
 """What cross-validation chooses from."""
 
 _BLOCK_BYTES = 64 << 20  # of the features that are held at once
@@ -160,8 +160,8 @@ def _moments(images: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance over the images, of pixels in [0, 1]; exact sums of whole numbers."""
     total = np.zeros(images.shape[1:], np.int64)
     squares = np.zeros(images.shape[1:], np.int64)
-    for start in range(0, len(images), 512):
-        part = images[start : start + 512].astype(np.int64)
+    for start in range(0, len(images), 64):
+        part = images[start : start + 64].astype(np.int64)
         total += part.sum(axis=0)
         squares += (part * part).sum(axis=0)
     count = len(images)

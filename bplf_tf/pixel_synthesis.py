@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
 import math
 import os
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bplf_tf.pixel_features import PixelFeatures, unit_range
-from bplf_tf.pixel_pairs import check_images, check_pairs
+from bplf_tf.pixel_files import read_arrays, write_arrays
+from bplf_tf.pixel_pairs import check_images, check_pairs, pairs_by_label
 from bplf_tf.pixel_ridge import (
     MIN_SLOPE,
     cross_validated_ridge,
@@ -149,7 +147,7 @@ class PixelSynthesis:
           ValueError: for images of another type or shape, unequal numbers, fewer than two pairs, no
             label, or pairs that are not pairs or not aligned.
         """
-        given = self._given(neutral, expressive)
+        given = pairs_by_label(neutral, expressive, NEUTRAL)
         for label, (before, after) in given.items():
             if len(before) != len(after):
                 raise ValueError(
@@ -185,7 +183,7 @@ class PixelSynthesis:
         """
         if not self.invertible:
             raise ValueError("moments determine an invertible model alone: one of a single pixel")
-        given = self._given(neutral, expressive)
+        given = pairs_by_label(neutral, expressive, NEUTRAL)
         for label, images in given.items():
             if min(map(len, images)) < 2:
                 raise ValueError(
@@ -200,30 +198,6 @@ class PixelSynthesis:
     @property
     def _min_slope(self) -> float | None:
         return MIN_SLOPE if self.invertible else None
-
-    def _given(
-        self, neutral: Any, expressive: Mapping[str, Any]
-    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        if not isinstance(expressive, Mapping) or not expressive:
-            raise ValueError("expressive must map at least one label to images")
-        if NEUTRAL in expressive:
-            raise ValueError(f"{NEUTRAL!r} is what every expression starts from, and not fitted")
-        if isinstance(neutral, Mapping):
-            if missing := sorted(set(expressive) - set(neutral)):
-                raise ValueError(f"there are no neutral images for {missing[0]!r}")
-            neutrals = {
-                label: check_images(f"neutral images of {label!r}", neutral[label])
-                for label in expressive
-            }
-        else:
-            neutrals = dict.fromkeys(expressive, check_images("neutral images", neutral))
-        shape = next(iter(neutrals.values())).shape[1:]
-        for label, images in neutrals.items():
-            check_images(f"neutral images of {label!r}", images, shape)
-        return {
-            label: (neutrals[label], check_images(f"images of {label!r}", images, shape))
-            for label, images in expressive.items()
-        }
 
     def _ridge(
         self,
@@ -340,9 +314,26 @@ class PixelSynthesis:
         if not self.invertible:
             raise ValueError("only an invertible model is a bijector")
         slope, shift = self._affine({NEUTRAL: 1.0}, self._shares(target), strength)
-        # A pixel v / 255 here is (v + 0.5) / 256 - 0.5 there.
-        shift = (255 * shift - 127.5 * (1 - slope)) / 256
-        return PixelAffine(slope.astype(np.float32), shift.astype(np.float32))
+        return PixelAffine(slope.astype(np.float32), _flow_shift(slope, shift).astype(np.float32))
+
+    def tables(self, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes and shifts by label in a flow's scale, for `PixelAffine.of_condition`.
+
+        Args:
+          classes: a flow's labels, in its order; neutral has a slope of 1 and a shift of 0.
+
+        Returns:
+          float32 `[E, H, W, C]` each.
+
+        Raises:
+          ValueError: for a label that was not fitted or a model that is not invertible.
+        """
+        if not self.invertible:
+            raise ValueError("only an invertible model is a bijector")
+        affine = [self._slope_and_shift(self._shares(label)) for label in classes]
+        slopes = np.stack([slope for slope, _ in affine]).astype(np.float32)
+        shifts = np.stack([_flow_shift(*one) for one in affine]).astype(np.float32)
+        return slopes, shifts
 
     def _checked(self, images: Any) -> np.ndarray:
         if self.image_shape is None:
@@ -419,27 +410,16 @@ class PixelSynthesis:
           ValueError: if it has not been fitted, or the file's name ends otherwise.
           OSError: if the file cannot be written.
         """
-        path = Path(path)
         if self.image_shape is None:
             raise ValueError("the model has not been fitted")
-        if path.suffix != ".npz":
-            raise ValueError(f"the file of a pixel model must end in .npz, got {path.name!r}")
         about = {
-            "format": _FORMAT,
             "features": dataclasses.asdict(self.features),
             "ridge": self.ridge,
             "shared_channels": self.shared_channels,
             "invertible": self.invertible,
             "ridges": self.ridges,
         }
-        arrays = {f"weights_{i}": weights for i, weights in enumerate(self.weights.values())}
-        aside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-        try:
-            np.savez(aside, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
-            aside.replace(path)
-        finally:
-            with contextlib.suppress(OSError):  # which would hide the reason
-                aside.unlink(missing_ok=True)
+        write_arrays(Path(path), _FORMAT, about, list(self.weights.values()))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PixelSynthesis:
@@ -449,25 +429,18 @@ class PixelSynthesis:
           FileNotFoundError: if there is no such file.
           ValueError: if it holds something else.
         """
-        path = Path(path)
-        if not path.exists():
-            raise FileNotFoundError(f"no pixel model at {path}")
+        about, arrays = read_arrays(Path(path), _FORMAT)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                if about["format"] != _FORMAT:
-                    raise ValueError(f"its format is {about['format']!r}, not {_FORMAT!r}")
-                model = cls(
-                    ridge=about["ridge"],
-                    **about["features"],
-                    shared_channels=about["shared_channels"],
-                    invertible=about["invertible"],
-                )
-                labels = list(about["ridges"])
-                weights = {label: file[f"weights_{i}"] for i, label in enumerate(labels)}
-                model._check_weights(weights)
-                return model._set(weights, about["ridges"])
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            model = cls(
+                ridge=about["ridge"],
+                **about["features"],
+                shared_channels=about["shared_channels"],
+                invertible=about["invertible"],
+            )
+            weights = dict(zip(about["ridges"], arrays, strict=True))
+            model._check_weights(weights)
+            return model._set(weights, about["ridges"])
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a pixel model: {error}") from error
 
     def _check_weights(self, weights: Mapping[str, np.ndarray]) -> None:
@@ -480,6 +453,11 @@ class PixelSynthesis:
             raise ValueError(f"weights of shape {shape} for {self.features.count} features")
         if not all(np.isfinite(array).all() for array in weights.values()):
             raise ValueError("weights that are not finite")
+
+
+def _flow_shift(slope: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """The shift in a flow's scale: a pixel v / 255 here is (v + 0.5) / 256 - 0.5 there."""
+    return (255 * shift - 127.5 * (1 - slope)) / 256
 
 
 def _mixture(

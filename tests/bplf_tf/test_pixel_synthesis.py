@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from bplf_tf import PixelSynthesis
+from bplf_tf.bijectors import PixelAffine
 from bplf_tf.pixel_features import PixelFeatures
 from bplf_tf.pixel_ridge import MIN_SLOPE, ridge_weights
 from datasets.drawn_faces import pair
@@ -139,6 +140,23 @@ def test_the_bijector_does_what_transform_does():
     assert np.abs(np.clip(there, 0, 255) - edited).max() <= 0.5 + 1e-2
 
 
+def test_the_bijector_of_a_flows_labels():
+    model, neutral = fitted()
+    slopes, shifts = model.tables(("sad", "neutral", "happy"))
+    images = tf.constant((neutral + np.float32(0.5)) / 256 - 0.5, tf.float32)
+    for condition, target in (
+        ([1.0, 0, 0], "sad"),
+        ([0, 1.0, 0], "neutral"),
+        ([0, 0.25, 0.75], {"happy": 0.75, "neutral": 0.25}),
+    ):
+        of_condition = PixelAffine.of_condition(condition, slopes, shifts)
+        np.testing.assert_allclose(
+            of_condition.forward(images), model.bijector(target).forward(images), atol=1e-6
+        )
+    with pytest.raises(ValueError, match="unknown label 'anger'"):
+        model.tables(("anger", "neutral"))
+
+
 def test_size():
     model = PixelSynthesis(shared_channels=True)
     neutral, happy = make_pairs(4, (128, 128, 3))
@@ -252,7 +270,7 @@ def test_files_that_are_no_models(tmp_path):
             "invertible": True,
             "ridges": {"happy": 0.4},
         }
-        np.savez(path, about=np.array(json.dumps(about)), weights_0=weights)
+        np.savez(path, about=np.array(json.dumps(about)), array_0=weights)
         with pytest.raises(ValueError, match=message):
             PixelSynthesis.load(path)
 
