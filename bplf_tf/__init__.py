@@ -12,6 +12,7 @@ from bplf_tf.preset_table import PRESETS, SIZES
 if TYPE_CHECKING:
     from bplf_tf.catalogue import presets
     from bplf_tf.model import BPLF, load_model
+    from bplf_tf.pixel_synthesis import PixelSynthesis
 
 __version__ = "0.1.0"
 
@@ -21,23 +22,26 @@ __all__ = [
     "PRESETS",
     "SIZES",
     "ModelConfig",
+    "PixelSynthesis",
     "load_model",
     "preset_config",
     "presets",
 ]
 
-_NEEDS_TENSORFLOW = {
+# Imported when first used: the model needs TensorFlow, the other NumPy.
+_LATER = {
     "BPLF": "bplf_tf.model",
+    "PixelSynthesis": "bplf_tf.pixel_synthesis",
     "load_model": "bplf_tf.model",
     "presets": "bplf_tf.catalogue",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NEEDS_TENSORFLOW:
-        return getattr(import_module(_NEEDS_TENSORFLOW[name]), name)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module 'bplf_tf' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_NEEDS_TENSORFLOW])
+    return sorted([*globals(), *_LATER])

@@ -27,7 +27,7 @@ from bplf_tf.layers import (
 )
 from bplf_tf.layers.invert_1x1_conv import Invert1x1ConvWeights
 from bplf_tf.layers.part import Given
-from bplf_tf.likelihood import bits_per_dim, dequantise, quantise
+from bplf_tf.likelihood import bits_per_dim, dequantise, label_posterior, quantise
 from bplf_tf.priors import ClassConditionalGaussian
 
 # Images per call of a compiled function, so that a whole data set can be handed in.
@@ -492,6 +492,29 @@ class BPLF(keras.Model):
         """Bits per dimension of each draw of noise by itself, `[draws, B]`; see `log_prob`."""
         log_prob = self._log_prob_of_draws(images, label, seed, draws)
         return np.asarray(bits_per_dim(log_prob, self.config.dimensions))
+
+    def classify(self, images: Any, prior: Any = None, seed: int = 0, draws: int = 1) -> np.ndarray:
+        """Posterior of the labels given images, float64 `[B, E]`, by Bayes' theorem.
+
+        Log-likelihoods are sums over all pixels, so the posterior is close to 0 or 1 far more often
+        than it is right: its order tells more than its numbers.
+
+        Args:
+          images: uint8 `[B, H, W, C]`.
+          prior: `[E]`, probabilities of the labels; by default equal ones.
+          seed: of the dequantisation noise, which is the same for every label.
+          draws: number of noises over which densities are averaged.
+
+        Raises:
+          ValueError: if the model is unconditional, or images or prior do not fit.
+        """
+        if not self._condition_size:
+            raise ValueError("an unconditional model has no labels to tell apart")
+        log_prob = [
+            self._log_prob_of_draws(images, label, seed, draws)
+            for label in range(self._condition_size)
+        ]
+        return label_posterior(np.stack(log_prob), prior)
 
     def log_prob_of_tensors(
         self, images: tf.Tensor, condition: tf.Tensor | None, keys: tf.Tensor | None = None

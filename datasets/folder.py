@@ -85,7 +85,7 @@ def read(
             f"add images, or give it its own folder {root / split}/class/*.png"
         )
     files = files[:limit]
-    pictures = [_decode(path, image_size) for path, _ in files]
+    pictures = [decode(path, image_size) for path, _ in files]
     if channels is None:
         channels = 1 if all(picture.ndim == 2 for picture in pictures) else 3
     images = _stack(pictures, [path for path, _ in files], channels)
@@ -195,8 +195,12 @@ def _folders(folder: Path) -> list[Path]:
     )
 
 
-def _decode(path: Path, image_size: tuple[int, int] | None) -> np.ndarray:
-    """uint8 `[H, W]` of a grey file, `[H, W, 3]` of any other."""
+def decode(path: Path, image_size: tuple[int, int] | None = None) -> np.ndarray:
+    """uint8 `[H, W]` of a grey file, `[H, W, 3]` of any other; upright, without transparency.
+
+    Raises:
+        ValueError: If it cannot be read; names the file.
+    """
     try:
         with warnings.catch_warnings():
             # Pillow only warns of images that are large, but not yet enormous.

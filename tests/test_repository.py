@@ -20,10 +20,12 @@ QUICK_COMMANDS = {
     "bplf_tf": ["-c", "import bplf_tf; bplf_tf.EMOTIONS; bplf_tf.ModelConfig()"],
     "build": ["-m", "datasets.build", "--help"],
     "datasets": ["-c", "import datasets"],
+    "edit": ["-m", "trainers.edit", "--help"],
     "export": ["-c", "import export"],
     "export.saved_model": ["-m", "export.saved_model", "--help"],
     "fit": ["-m", "trainers.fit", "--help"],
     "sample": ["-m", "trainers.sample", "--help"],
+    "synthesis": ["-m", "trainers.synthesis", "--help"],
 }
 
 # What trainers.fit does with its command line before it looks at any data.

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from bplf_tf import BPLF
+from bplf_tf.editing import interpolate
 from datasets import ImageSource
 from trainers.image_grid import image_grid
 
@@ -94,30 +95,13 @@ def interpolation(model: BPLF, source: ImageSource) -> Image.Image:
 
     The label goes along as a mixture.
     """
-    shares = np.linspace(0, 1, _INTERPOLATED)
     rows = []
-    for first in range(0, min(len(source) - 1, 2 * _SHOWN), 2):
-        pair = slice(first, first + 2)
-        conditions = None
-        if model.config.classes:
-            conditions = np.eye(len(model.config.classes))[source.labels[pair]]
-        start, end = model.encode(source.images[pair], conditions)
-        latents = np.stack([arc(start, end, share) for share in shares])
-        mixed = None
-        if conditions is not None:
-            mixed = (1 - shares[:, None]) * conditions[0] + shares[:, None] * conditions[1]
-        rows.append(("", [model.decode(latents, mixed)]))
+    for place in range(0, min(len(source) - 1, 2 * _SHOWN), 2):
+        first, last = (source.images[place + i : place + i + 1] for i in (0, 1))
+        labels = source.labels[place : place + 2] if model.config.classes else (None, None)
+        (between,) = interpolate(model, first, last, _INTERPOLATED, *labels)
+        rows.append(("", [between]))
     return image_grid(rows, ("from one held-out image to another",))
-
-
-def arc(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:
-    """Spherical interpolation, which keeps the length that a standard normal latent has."""
-    cosine = start @ end / (np.linalg.norm(start) * np.linalg.norm(end))
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    if angle < 1e-6:
-        return (1 - share) * start + share * end
-    weights = np.sin([(1 - share) * angle, share * angle]) / np.sin(angle)
-    return weights[0] * start + weights[1] * end
 
 
 def _labels(model: BPLF) -> list[tuple[str, int | None]]:

@@ -18,6 +18,7 @@ from bplf_tf.bijectors.invert_1x1_conv import (
     lu_log_abs_det,
 )
 from bplf_tf.bijectors.multi_scale import MultiScale
+from bplf_tf.bijectors.pixel_affine import PixelAffine
 from bplf_tf.bijectors.pixel_logit import PixelLogit
 from bplf_tf.bijectors.split_prior import SplitPrior
 from bplf_tf.bijectors.squeeze import Squeeze
@@ -33,6 +34,7 @@ __all__ = [
     "Haar",
     "Invert1x1Conv",
     "MultiScale",
+    "PixelAffine",
     "PixelLogit",
     "SVDTruncate",
     "SplitPrior",

@@ -32,7 +32,13 @@ def label_of(index: int) -> int:
 
 
 def draw_many(
-    first_seed: int, count: int, size: int, channels: int, processes: int | None = None
+    first_seed: int,
+    count: int,
+    size: int,
+    channels: int,
+    processes: int | None = None,
+    faces_each: int = 1,
+    align: bool = False,
 ) -> Iterator[np.ndarray]:
     """Faces of the seeds `first_seed`, `first_seed + 1`, ... in order.
 
@@ -42,6 +48,8 @@ def draw_many(
         size: height and width in pixels; see `draw_face`.
         channels: 1 (grey) or 3 (RGB).
         processes: how many to use; by default one per available core. 1 draws in this process.
+        faces_each: how many faces in a row are of one person; 7 shows all of a person's emotions.
+        align: see `draw_face`.
 
     Yields:
         uint8 `[size, size, channels]`, the same whatever the number of processes.
@@ -53,14 +61,35 @@ def draw_many(
     check_shape(size, channels)
     wanted = processes or min(cores(), 1 + count // _WORTH_A_PROCESS)
     if wanted <= 1:
-        for index in range(count):
-            yield draw_face(first_seed + index, label_of(index), size, channels)
+        yield from draw_part(first_seed, 0, count, 1, size, channels, faces_each, align)
         return
-    yield from _from_workers(first_seed, count, size, channels, wanted)
+    yield from _from_workers(first_seed, count, size, channels, wanted, faces_each, align)
+
+
+def draw_part(
+    first_seed: int,
+    part: int,
+    count: int,
+    step: int,
+    size: int,
+    channels: int,
+    faces_each: int,
+    align: bool,
+) -> Iterator[np.ndarray]:
+    """The faces part, part + step, ... below count; see `draw_many`."""
+    for index in range(part, count, step):
+        seed = first_seed + index // faces_each
+        yield draw_face(seed, label_of(index), size, channels, align)
 
 
 def _from_workers(
-    first_seed: int, count: int, size: int, channels: int, processes: int
+    first_seed: int,
+    count: int,
+    size: int,
+    channels: int,
+    processes: int,
+    faces_each: int,
+    align: bool,
 ) -> Iterator[np.ndarray]:
     """Worker `k` draws faces k, k + processes, ...; the pipes are read in turn."""
     environment = os.environ | {
@@ -72,7 +101,7 @@ def _from_workers(
     with ExitStack() as stack:
         workers, errors = [], []
         for part in range(processes):
-            numbers = (first_seed, part, count, processes, size, channels)
+            numbers = (first_seed, part, count, processes, size, channels, faces_each, int(align))
             errors.append(stack.enter_context(tempfile.TemporaryFile()))
             worker = subprocess.Popen(
                 [sys.executable, "-m", "datasets.drawn_faces.worker", *map(str, numbers)],

@@ -10,6 +10,7 @@ from datasets.drawn_faces.backdrop import backdrop
 from datasets.drawn_faces.canvas import Array, Canvas, as_colour, resize, smooth, supersampling
 from datasets.drawn_faces.colours import palette
 from datasets.drawn_faces.parameters import ActionUnits, FaceParameters
+from datasets.drawn_faces.pose import aligned, face_coordinates
 from datasets.drawn_faces.sampling import (
     TEXTURE_STREAM,
     random_stream,
@@ -20,7 +21,9 @@ from datasets.drawn_faces.sampling import (
 MIN_SIZE, MAX_SIZE = 16, 512
 
 
-def draw_face(seed: int, emotion: str | int, size: int = 48, channels: int = 1) -> Array:
+def draw_face(
+    seed: int, emotion: str | int, size: int = 48, channels: int = 1, align: bool = False
+) -> Array:
     """The face of person `seed` showing `emotion`.
 
     The person, the pose, the light, the background and the camera's noise depend on `seed`
@@ -31,6 +34,7 @@ def draw_face(seed: int, emotion: str | int, size: int = 48, channels: int = 1) 
         emotion: a name of `bplf_tf.config.EMOTIONS`, or its index.
         size: height and width in pixels, 16 to 512.
         channels: 1 (grey) or 3 (RGB).
+        align: whether the eyes lie in one place for all people; see `pose.aligned`.
 
     Returns:
         uint8 `[size, size, channels]`, the same in every process.
@@ -38,7 +42,9 @@ def draw_face(seed: int, emotion: str | int, size: int = 48, channels: int = 1) 
     Raises:
         ValueError: an argument is not one of those.
     """
-    return render(sample_person(seed), sample_expression(seed, emotion), seed, size, channels)
+    person = sample_person(seed)
+    units = sample_expression(seed, emotion)
+    return render(aligned(person) if align else person, units, seed, size, channels)
 
 
 def pair(seed: int, emotion: str | int, size: int = 48, channels: int = 1) -> tuple[Array, Array]:
@@ -132,10 +138,7 @@ def _pose(
     pivot = np.float32(0.5)  # heads tilt about the neck
     x = cos * u + sin * (v - pivot)
     y = cos * (v - pivot) - sin * u + pivot
-    # A turned head shows its near side wider: what lies closer to the camera moves further.
-    depth = np.exp(-1.3 * (x**2 + (y * 0.8) ** 2))
-    x = x - np.float32(np.sin(face.yaw) * 0.55) * depth
-    y = y - np.float32(np.sin(face.pitch) * 0.55) * depth
+    x, y = face_coordinates(face, x, y)
     half = 0.5 * canvas.pixels
     columns = np.clip(x * canvas.per_unit + half, 0, canvas.pixels - 1).astype(np.int32)
     rows = np.clip(y * canvas.per_unit + half, 0, canvas.pixels - 1).astype(np.int32)

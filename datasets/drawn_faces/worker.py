@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from datasets.drawn_faces.parallel import label_of
-from datasets.drawn_faces.render import draw_face
+from datasets.drawn_faces.parallel import draw_part
 
 
 def main(arguments: list[str]) -> None:
-    """Write the faces part, part + step, ... below count; see `parallel.draw_many`."""
-    first_seed, part, count, step, size, channels = map(int, arguments)
-    for index in range(part, count, step):
-        face = draw_face(first_seed + index, label_of(index), size, channels)
+    """Write the faces that the arguments of `parallel.draw_part` ask for."""
+    first_seed, part, count, step, size, channels, faces_each, align = map(int, arguments)
+    for face in draw_part(
+        first_seed, part, count, step, size, channels, faces_each, align=bool(align)
+    ):
         sys.stdout.buffer.write(face.tobytes())
     sys.stdout.buffer.flush()
 

@@ -98,6 +98,35 @@ def read_built(
     Raises:
       ValueError: it has no such split.
     """
+    dataset, info = open_split(built, split, limit)
+    count = len(dataset)
+    images = np.empty((count, *info.features["image"].shape), np.uint8)
+    labels = np.empty(count, np.int32)
+    place = 0
+    for batch in dataset.batch(500).as_numpy_iterator():
+        end = place + len(batch["label"])
+        images[place:end], labels[place:end] = batch["image"], batch["label"]
+        place = end
+    classes = tuple(info.features["label"].names)
+    return assemble(
+        "emotionset",
+        split,
+        images,
+        labels,
+        classes,
+        built_provenance(built, split),
+        image_size,
+        channels,
+        limit,
+    )
+
+
+def open_split(built: BuiltSet, split: str, limit: int | None = None) -> tuple[Any, Any]:
+    """The first `limit` examples of a split as a `tf.data.Dataset`, and TFDS' info of the set.
+
+    Raises:
+      ValueError: it has no such split.
+    """
     import tensorflow_datasets as tfds
 
     from datasets.quiet_tfds import quiet_tfds
@@ -108,37 +137,17 @@ def read_built(
             raise ValueError(
                 f"{built.path} has no {split} split; it has {', '.join(builder.info.splits)}"
             )
-        count = min(
-            limit or builder.info.splits[split].num_examples,
-            builder.info.splits[split].num_examples,
-        )
+        count = builder.info.splits[split].num_examples
         dataset = builder.as_dataset(
-            split=f"{split}[:{count}]",
+            split=f"{split}[:{min(limit or count, count)}]",
             read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
             shuffle_files=False,
         )
-        images = np.empty((count, *builder.info.features["image"].shape), np.uint8)
-        labels = np.empty(count, np.int32)
-        place = 0
-        for batch in dataset.batch(500).as_numpy_iterator():
-            end = place + len(batch["label"])
-            images[place:end], labels[place:end] = batch["image"], batch["label"]
-            place = end
-        classes = tuple(builder.info.features["label"].names)
-    return assemble(
-        "emotionset",
-        split,
-        images,
-        labels,
-        classes,
-        _provenance(built, split),
-        image_size,
-        channels,
-        limit,
-    )
+    return dataset, builder.info
 
 
-def _provenance(built: BuiltSet, split: str) -> dict[str, Any]:
+def built_provenance(built: BuiltSet, split: str) -> dict[str, Any]:
+    """What a split was made of, for the provenance of what is read from it."""
     content = read_report(built.path)
     sources = {
         name: {

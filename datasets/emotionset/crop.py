@@ -26,6 +26,16 @@ def crop(image: np.ndarray, face: Face, margin: float, align: bool) -> np.ndarra
     """
     import cv2
 
+    matrix, pixels = placement(face, margin, align)
+    return cv2.warpAffine(
+        image, matrix, (pixels, pixels), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def placement(face: Face, margin: float, align: bool) -> tuple[np.ndarray, int]:
+    """Where `crop` takes a face from: the affine map `[2, 3]` from image to crop, and S."""
+    import cv2
+
     side = max(face.width, face.height) * (1 + 2 * margin)
     # Of pixel centres: a box from pixel 0 that is 3 wide has its middle at 1.
     middle = (face.left + (face.width - 1) / 2, face.top + (face.height - 1) / 2)
@@ -36,9 +46,7 @@ def crop(image: np.ndarray, face: Face, margin: float, align: bool) -> np.ndarra
     matrix[:, 2] += np.subtract((pixels - 1) / 2, middle)
     if not angle:
         matrix[:, 2] = np.round(matrix[:, 2])  # whole pixels: nothing is interpolated
-    return cv2.warpAffine(
-        image, matrix, (pixels, pixels), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+    return matrix, pixels
 
 
 def tilt(face: Face) -> float:

@@ -46,6 +46,20 @@ def test_train_step_prints_every_contender_and_writes_json(tmp_path):
         assert result["parameters"] > 0
 
 
+def test_pixel_prints_every_kind_of_model_and_the_sizes(tmp_path):
+    out = tmp_path / "result.json"
+    done = run(
+        "pixel", "--image_size=16", "--pairs=10", "--rounds=1", "--flow_size=tiny",
+        f"--json_out={out}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "\npixel model " in done.stdout
+    assert "\nStarGAN's generator" in done.stdout
+    record = json.loads(out.read_text())
+    assert record["results"]["pixel model"]["parameters"] == 2 * 16 * 16
+    assert record["flow_parameters"] > 1000
+
+
 def test_startup_prints_growth():
     done = run("startup", *TINY, "--contenders=bplf", "--depths=1,2", "--width=4")
     assert done.returncode == 0, done.stderr

@@ -21,17 +21,6 @@ def test_the_nearest_image_is_found_across_parts():
     assert pictures.nearest(noisy.astype(np.uint8), among).tolist() == wanted
 
 
-def test_an_arc_keeps_the_length_and_its_ends():
-    rng = np.random.default_rng(0)
-    start, end = rng.normal(size=(2, 500))
-    end *= np.linalg.norm(start) / np.linalg.norm(end)
-    np.testing.assert_allclose(pictures.arc(start, end, 0.0), start)
-    np.testing.assert_allclose(pictures.arc(start, end, 1.0), end)
-    middle = pictures.arc(start, end, 0.3)
-    np.testing.assert_allclose(np.linalg.norm(middle), np.linalg.norm(start))
-    np.testing.assert_allclose(pictures.arc(start, start, 0.5), start)
-
-
 @pytest.mark.parametrize("classes", [EMOTIONS, ()])
 def test_every_picture_is_drawn(source, classes):
     model = BPLF(ModelConfig(classes=classes, **SMALL))

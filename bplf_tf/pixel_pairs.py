@@ -1,0 +1,131 @@
+"""Checks of pairs of faces, before anything is fitted to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_LOOKED_AT = 64  # pairs, spread over all
+_FEWEST = 4  # below this, chance decides
+_MOST_SHIFT = 0.06  # of a side, in the median
+_DEVIATIONS = 3  # by which pairs must correlate more than strangers
+
+
+def check_images(name: str, images: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """Images as an array, uint8 `[N, H, W, C]`.
+
+    Args:
+      name: what to call them in an error.
+      images: what was given.
+      shape: (H, W, C) that they must have, or None for any.
+
+    Raises:
+      ValueError: for another dtype or shape, or none of them.
+    """
+    array = np.asarray(images)
+    if array.dtype != np.uint8:
+        raise ValueError(f"{name} must be uint8 in 0..255, got dtype {array.dtype}")
+    expected = "H, W, C" if shape is None else ", ".join(map(str, shape))
+    if array.ndim != 4 or not array.size or (shape is not None and array.shape[1:] != shape):
+        raise ValueError(f"{name} must have shape [N, {expected}], got {list(array.shape)}")
+    return array
+
+
+def pairs_by_label(
+    neutral: Any, expressive: Mapping[str, Any], neutral_name: str
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Neutral and expressive images of each label, all of one shape (H, W, C).
+
+    Args:
+      neutral: uint8 `[N, H, W, C]`, or such images by label.
+      expressive: uint8 `[M, H, W, C]` by label.
+      neutral_name: a label that cannot be among them.
+
+    Raises:
+      ValueError: for no label, that label, one without neutral images, or images that do not fit.
+    """
+    if not isinstance(expressive, Mapping) or not expressive:
+        raise ValueError("expressive must map at least one label to images")
+    if neutral_name in expressive:
+        raise ValueError(f"{neutral_name!r} is what every expression starts from, and not fitted")
+    if isinstance(neutral, Mapping):
+        if missing := sorted(set(expressive) - set(neutral)):
+            raise ValueError(f"there are no neutral images for {missing[0]!r}")
+        neutrals = {
+            label: check_images(f"neutral images of {label!r}", neutral[label])
+            for label in expressive
+        }
+    else:
+        neutrals = dict.fromkeys(expressive, check_images("neutral images", neutral))
+    shape = next(iter(neutrals.values())).shape[1:]
+    for label, images in neutrals.items():
+        check_images(f"neutral images of {label!r}", images, shape)
+    return {
+        label: (neutrals[label], check_images(f"images of {label!r}", images, shape))
+        for label, images in expressive.items()
+    }
+
+
+def check_pairs(neutral: np.ndarray, expressive: np.ndarray, label: str) -> None:
+    """Checks that images are pairs: of the same people, in the same places.
+
+    Args:
+      neutral: uint8 `[N, H, W, C]`.
+      expressive: the same shape.
+      label: of the expressive ones, for errors.
+
+    Raises:
+      ValueError: if a face resembles those of other pairs as much as the one it is paired with, or
+        if faces of a pair are moved against each other. Fewer than four pairs tell neither.
+    """
+    if len(neutral) < _FEWEST:
+        return
+    chosen = np.linspace(0, len(neutral) - 1, min(len(neutral), _LOOKED_AT)).astype(int)
+    before, after = (_standardised(images[chosen]) for images in (neutral, expressive))
+    if not before.any() or not after.any():
+        return  # all faces are equal: nothing can be told
+    own = (before * after).sum(axis=(1, 2))
+    strangers = np.mean(
+        [
+            (before * np.roll(after, k, axis=0)).sum(axis=(1, 2)).mean()
+            for k in range(1, min(len(before), 9))
+        ]
+    )
+    chance = max(0.03, float(own.std()) / len(own) ** 0.5)
+    if own.mean() <= strangers + _DEVIATIONS * chance:
+        raise ValueError(
+            f"neutral and {label!r} are not pairs: an image correlates with the one beside it by "
+            f"{own.mean():.2f}, with those of others by {strangers:.2f}. The k-th of both must "
+            "show the same person; for images without pairs there is fit_unpaired"
+        )
+    moved = np.median(np.abs(_shifts(before, after)), axis=0)
+    limit = _MOST_SHIFT * np.array(before.shape[1:])
+    if (moved > limit).any():
+        raise ValueError(
+            f"neutral and {label!r} are not aligned: in the median pair the faces match best when "
+            f"one is moved by {moved[0]:.0f} pixels up or down and {moved[1]:.0f} sideways. Each "
+            "pixel sees the pixel at its own place, so eyes and mouth have to stay where they are"
+        )
+
+
+def _standardised(images: np.ndarray) -> np.ndarray:
+    """What sets each image apart from the mean of all, `[N, H, W]`, of unit norm (or zero)."""
+    grey = images.mean(axis=-1, dtype=np.float64)
+    apart = grey - grey.mean(axis=0)
+    apart -= apart.mean(axis=(1, 2), keepdims=True)
+    norm = np.sqrt((apart**2).sum(axis=(1, 2), keepdims=True))
+    return np.where(norm > 1e-9, apart / np.maximum(norm, 1e-9), 0.0)
+
+
+def _shifts(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Rows and columns by which each of `after` is moved, `[N, 2]`, by cross-correlation."""
+    spectrum = np.conj(np.fft.rfft2(before)) * np.fft.rfft2(after)
+    correlation = np.fft.irfft2(spectrum, s=before.shape[1:])
+    height, width = before.shape[1:]
+    best = correlation.reshape(len(before), -1).argmax(axis=1)
+    rows, columns = best // width, best % width
+    rows = np.where(rows > height // 2, rows - height, rows)
+    columns = np.where(columns > width // 2, columns - width, columns)
+    return np.stack([rows, columns], axis=1)

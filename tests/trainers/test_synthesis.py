@@ -1,0 +1,127 @@
+"""`trainers.synthesis` on a few small drawn people, and the metrics that it prints."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bplf_tf import BPLF, EMOTIONS, ModelConfig, PixelSynthesis
+from datasets.flags import UserError
+from tests.datasets.emotionset.fixtures import write_ck_plus
+from tests.datasets.emotionset.test_build_command import run as build
+from trainers import synthesis
+from trainers.pair_metrics import mean_over_people, mse, psnr, ssim
+from trainers.synthesis import SynthesisSettings
+
+FLOW = ModelConfig(image_shape=(16, 16, 1), classes=EMOTIONS, levels=1, depth=1, width=4)
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model.keras"
+    BPLF(FLOW).save(path)
+    return str(path)
+
+
+def test_everything_is_measured_printed_and_written(flow, tmp_path, capsys):
+    settings = SynthesisSettings(
+        pairs=12,
+        test_people=3,
+        ridge="cross_validation",
+        model=flow,
+        out=str(tmp_path / "pixel.json"),
+        pictures=str(tmp_path / "pictures"),
+        save=str(tmp_path / "pixel.npz"),
+    )
+    assert synthesis.main(settings) == 0
+    record = json.loads((tmp_path / "pixel.json").read_text())
+    tests = ["in-dataset", *(f"out-of-dataset: {x}" for x in ("pencil", "painting", "not aligned"))]
+    assert list(record["results"]) == tests
+    editors = ["return the input", "paste the mean", "pixel model", "flow"]
+    for result in record["results"].values():
+        assert list(result) == editors
+        for figures in result.values():
+            assert set(figures) == {"psnr", "ssim", "mse", "psnr_of"}
+            assert figures["psnr"]["people"] == 3
+            assert len(figures["psnr_of"]) == 6
+            assert figures["psnr"]["interval"] > 0
+    # An untrained flow decodes what it encoded.
+    inside = record["results"]["in-dataset"]
+    assert inside["flow"] == inside["return the input"]
+    assert inside["pixel model"]["psnr"]["mean"] > inside["paste the mean"]["psnr"]["mean"]
+    assert record["pairs"] == {name: 12 for name in EMOTIONS if name != "neutral"}
+    assert record["flow_parameters"] > 0
+    printed = capsys.readouterr().out
+    assert "out-of-dataset: not aligned, 18 pairs" in printed
+    assert "lambda: anger " in printed
+
+    model = PixelSynthesis.load(tmp_path / "pixel.npz")
+    assert model.size_bytes == record["pixel_model_bytes"] == 4 * 2 * 16 * 16 * 6
+    pictures = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert len(pictures) == 4
+    with Image.open(tmp_path / "pictures" / "in-dataset.png") as picture:
+        assert picture.width > picture.height
+
+
+def test_pairs_of_a_built_emotionset(tmp_path, capsys):
+    faces = write_ck_plus(tmp_path / "ck_plus", traps=False)
+    place = build(tmp_path / "out", ck_plus=str(faces.path))
+    settings = SynthesisSettings(
+        dataset="emotionset", data_path=str(place), test_people=2, unpaired=True
+    )
+    assert synthesis.main(settings) == 0
+    printed = capsys.readouterr().out
+    assert "in-dataset, " in printed
+    assert "out-of-dataset: drawn faces, 12 pairs" in printed
+    assert "lambda: anger moments" in printed
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "mnist"}, "--dataset"),
+        ({"pairs": 1}, "--pairs is too small: 1"),
+        ({"ridge": "much"}, "--ridge must be a positive number or cross_validation, got 'much'"),
+        ({"ridge": "-1"}, r"ridge must be a positive number .* got -1\.0"),
+        ({"window": 2}, "window must be an odd"),
+        ({"save": "model.pkl"}, r"--save must end in \.npz"),
+        ({"out": "nowhere/at/all.json"}, "there is no folder for it"),
+        ({"model": "nowhere"}, "no model at nowhere"),
+        (
+            {"unpaired": True, "window": 3, "pairs": 2, "test_people": 1, "image_size": 16},
+            "moments",
+        ),
+    ],
+)
+def test_users_mistakes(changes, message):
+    with pytest.raises(UserError, match=message):
+        synthesis.main(SynthesisSettings(**changes))
+
+
+def test_a_flow_of_another_size(flow):
+    with pytest.raises(UserError, match="the flow's images are 16x16x1"):
+        synthesis.main(SynthesisSettings(model=flow, image_size=48))
+
+
+def test_metrics():
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 256, (3, 12, 12, 1), np.uint8)
+    other = true.copy()
+    other[1] ^= 1  # one grey level
+    other[2] = 255 - true[2]
+    np.testing.assert_allclose(mse(other, true)[:2], [0, 1])
+    np.testing.assert_allclose(psnr(other, true)[:2], [58.92, 48.13], atol=0.01)
+    similar = ssim(other, true)
+    assert similar[0] == pytest.approx(1, abs=1e-6)
+    assert similar[0] > similar[1] > 0.9 > 0 > similar[2]
+    with pytest.raises(ValueError, match="at least 11x11"):
+        ssim(true[:, :8], true[:, :8])
+
+
+def test_people_are_the_observations():
+    values = np.array([1.0, 1.0, 1.0, 4.0])
+    figures = mean_over_people(values, ["a", "a", "a", "b"])
+    assert figures["mean"] == 2.5
+    assert figures["interval"] == pytest.approx(1.96 * np.std([1, 4], ddof=1) / np.sqrt(2))
+    assert mean_over_people(values[:2], ["a", "a"]) == {"mean": 1, "interval": 0, "people": 1}
