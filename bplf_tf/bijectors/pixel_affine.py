@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability.python.internal import tensor_util
 
 from bplf_tf.bijectors.base import FlowBijector
-from bplf_tf.bijectors.bi_parallel_affine import sum_over_event
+from bplf_tf.bijectors.dynamic_linear import sum_over_event
 from bplf_tf.pixel_ridge import MIN_SLOPE
 
 
