@@ -21,7 +21,10 @@ QUICK_COMMANDS = {
     "build": ["-m", "datasets.build", "--help"],
     "datasets": ["-c", "import datasets"],
     "export": ["-c", "import export"],
+    "export.client": ["-m", "export.client", "--help"],
+    "export.report": ["-m", "export.report", "--help"],
     "export.saved_model": ["-m", "export.saved_model", "--help"],
+    "export.tflite": ["-m", "export.tflite", "--help"],
     "fit": ["-m", "trainers.fit", "--help"],
     "sample": ["-m", "trainers.sample", "--help"],
 }
