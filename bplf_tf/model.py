@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import zipfile
 from typing import Any
@@ -681,15 +682,17 @@ class BPLF(keras.Model):
 
     # Export
 
-    def for_export(self, unroll: bool = False) -> BPLF:
+    def for_export(self, unroll: bool = False, network_dtype: str | None = None) -> BPLF:
         """A copy for graphs that are written to a file: inverses are weights instead of work.
 
         It gives what this model gives, and is not for training.
 
         Args:
           unroll: see `FlowStack`.
+          network_dtype: arithmetic of the networks; by default `evaluation_network_dtype`.
         """
-        copy = BPLF.from_config(self.get_config())
+        dtype = network_dtype or self.config.evaluation_network_dtype
+        copy = BPLF(dataclasses.replace(self.config, evaluation_network_dtype=dtype))
         copy.set_weights(self.get_weights())
         for layer in copy._flatten_layers():
             if isinstance(layer, Invert1x1ConvWeights):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -10,7 +11,7 @@ import tensorflow as tf
 from bplf_tf import BPLF
 from datasets.files import WriteError, system_reason
 from export.guards import raising
-from export.signatures import Signature, signatures
+from export.signatures import Signature, Tensors, signatures
 
 
 def write_saved_model(model: BPLF, folder: Path, most_rows: int) -> list[Signature]:
@@ -29,16 +30,26 @@ def write_saved_model(model: BPLF, folder: Path, most_rows: int) -> list[Signatu
       WriteError: for a full disk and the like.
     """
     found = signatures(model.for_export())
+    write_functions([(one, raising(one, most_rows)) for one in found], folder)
+    return found
+
+
+def write_functions(
+    functions: Sequence[tuple[Signature, Callable[..., Tensors]]], folder: Path
+) -> None:
+    """Writes a SavedModel of functions, each with the inputs of its signature.
+
+    Raises:
+      WriteError: for a full disk and the like.
+    """
     # Keras' archive finds the variables that the functions use. tf.saved_model.save of anything
     # that holds the model would store them twice, and TensorFlow Serving load neither.
     archive = keras.export.ExportArchive()
-    for signature in found:
-        specs = [one.spec for one in signature.inputs]
-        archive.add_endpoint(signature.name, raising(signature, most_rows), specs)
+    for signature, function in functions:
+        archive.add_endpoint(signature.name, function, [one.spec for one in signature.inputs])
     try:
         archive.write_out(str(folder), verbose=False)
     except tf.errors.OpError as error:
         if system_reason(error) is None:
             raise
         raise WriteError(f"could not write {folder}: {system_reason(error)}") from error
-    return found

@@ -51,7 +51,7 @@ def blanking(signature: Signature) -> Callable[..., Tensors]:
         accepted = [one.valid(value) for value, one in zip(given, signature.inputs, strict=True)]
         raw = signature.body(*given)
         return {
-            output.name: _blanked(output.finish(raw[output.name]), raw[output.name], accepted)
+            output.name: output.finish(_blanked(raw[output.name], output.blank, accepted))
             for output in signature.outputs
         }
 
@@ -95,10 +95,8 @@ def _after(checks: list[tf.Operation], values: list[tf.Tensor]) -> list[tf.Tenso
         return [tf.identity(value) for value in values]
 
 
-def _blanked(finished: tf.Tensor, raw: tf.Tensor, accepted: list[tf.Tensor]) -> tf.Tensor:
+def _blanked(raw: tf.Tensor, blank: float, accepted: list[tf.Tensor]) -> tf.Tensor:
     keep = finite_rows(raw)
     for rows in accepted:
         keep = keep & rows
-    keep = tf.reshape(keep, [-1] + [1] * (finished.shape.rank - 1))
-    blank = float("nan") if finished.dtype.is_floating else 0
-    return tf.where(keep, finished, tf.constant(blank, finished.dtype))
+    return tf.where(tf.reshape(keep, [-1] + [1] * (raw.shape.rank - 1)), raw, blank)

@@ -7,6 +7,7 @@ They are written once, from the model's own parts. What stands around them depen
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from export.inputs import Input
 
 Tensors = dict[str, tf.Tensor]
 
+_BLACK = -0.5  # in the flow's scale
+
 
 @dataclasses.dataclass(frozen=True)
 class Output:
@@ -28,11 +31,13 @@ class Output:
       name: by which callers find it.
       about: what it is.
       finish: from the floats that the model gives to what is handed out.
+      blank: float that stands for no result where none can be raised as an error.
     """
 
     name: str
     about: str
     finish: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+    blank: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +87,7 @@ class _Functions:
 
     def all(self) -> list[Signature]:
         sampling = (inputs.temperature(), inputs.seed())
-        picture = (Output("image", "uint8 pixels", quantise),)
+        picture = (Output("image", "uint8 pixels", quantise, _BLACK),)
         file = (Output("png_bytes", "a PNG file", _png_files),)
         found = [
             Signature(

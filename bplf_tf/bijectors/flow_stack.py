@@ -97,8 +97,12 @@ class FlowStack(FlowBijector):
     def _run(self, apply: Any, x: tf.Tensor, from_image: bool) -> tuple[tf.Tensor, tf.Tensor]:
         log_det = tf.zeros(ps.shape(x)[:-3], x.dtype)
         if self._unroll or self._depth == 1 or tf.executing_eagerly():
+            # All slices of a tensor by one operation.
+            unstacked = [tf.unstack(tensor) for tensor in tf.nest.flatten(self._stacked)]
             for k in range(self._depth) if from_image else reversed(range(self._depth)):
-                x, step_log_det = apply(self.step(k), x)
+                of_step = [slices[k] for slices in unstacked]
+                slices = tf.nest.pack_sequence_as(self._stacked, of_step)
+                x, step_log_det = apply(self._make_step(slices), x)
                 log_det += step_log_det
             return x, log_det
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 
@@ -18,6 +19,20 @@ def heavy_tails(bend: Any, name: str = "heavy_tails") -> tfp.bijectors.Bijector:
       name: name of the bijector.
     """
     bijectors = tfp.bijectors
-    return bijectors.Chain(
-        [bijectors.Scale(bend), bijectors.Sinh(), bijectors.Scale(1 / bend)], name=name
-    )
+    return bijectors.Chain([bijectors.Scale(bend), _Sinh(), bijectors.Scale(1 / bend)], name=name)
+
+
+class _Sinh(tfp.bijectors.Sinh):
+    """TFP's bijector by operations that TFLite has, which knows neither sinh nor asinh."""
+
+    def _forward(self, x: tf.Tensor) -> tf.Tensor:
+        return 0.5 * (tf.math.expm1(x) - tf.math.expm1(-x))
+
+    def _inverse(self, y: tf.Tensor) -> tf.Tensor:
+        # Of the absolute value, or what is far below zero would lose its digits. tf.abs has no
+        # gradient at zero.
+        size = tf.maximum(y, -y)
+        squarable = tf.minimum(size, tf.constant(1e18, y.dtype))
+        ratio = squarable / (1 + tf.sqrt(1 + squarable**2))
+        x = tf.math.log1p(size + size * ratio)
+        return tf.where(y < 0, -x, x)

@@ -7,6 +7,7 @@ from tensorflow_probability.python.internal import parameter_properties, tensor_
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from bplf_tf.bijectors.base import FlowBijector
+from bplf_tf.bijectors.channels import with_last
 
 
 class Invert1x1Conv(FlowBijector):
@@ -95,8 +96,11 @@ def _multiply_channels(x: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
         )
     if matrix.shape.rank > 2:
         return tf.matmul(x, matrix[..., tf.newaxis, :, :])
-    flat = tf.matmul(tf.reshape(x, [-1, ps.shape(x)[-1]]), matrix)
-    return tf.ensure_shape(tf.reshape(flat, ps.shape(x)), x.shape)
+    if channels is None:
+        flat = tf.matmul(tf.reshape(x, [-1, ps.shape(x)[-1]]), matrix)
+        return tf.ensure_shape(tf.reshape(flat, ps.shape(x)), x.shape)
+    flat = tf.matmul(tf.reshape(x, [-1, channels]), matrix)
+    return tf.reshape(flat, with_last(x, 1, [channels]))
 
 
 def kernel_log_abs_det(kernel: tf.Tensor) -> tf.Tensor:

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from bplf_tf.bijectors.base import FlowBijector
-from bplf_tf.bijectors.channels import split_channels
+from bplf_tf.bijectors.channels import split_channels, with_last
 
 
 class MultiScale(FlowBijector):
@@ -89,7 +89,7 @@ class MultiScale(FlowBijector):
         self._inverse_event_shape(y.shape[-3:])
         batch = ps.shape(y)[:-3]
         log_det = tf.zeros(batch, y.dtype)
-        parts = []
+        sizes, parts = self._part_sizes(), []
         for i, level in enumerate(self._levels):
             # The value first: a chain keeps what it computed as long as its value lives.
             z = level.inverse(y)
@@ -98,9 +98,8 @@ class MultiScale(FlowBijector):
                 y, leave = split_channels(z)
             else:
                 leave = z
-            parts.append(tf.reshape(leave, ps.concat([batch, [-1]], axis=0)))
-        latent = tf.concat(parts, axis=-1)
-        return tf.ensure_shape(latent, [*latent.shape[:-1], sum(self._part_sizes())]), log_det
+            parts.append(tf.reshape(leave, with_last(leave, 3, [sizes[i]])))
+        return tf.concat(parts, axis=-1), log_det
 
     def _forward_and_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         self._forward_event_shape(x.shape[-1:])
@@ -110,10 +109,10 @@ class MultiScale(FlowBijector):
         for i in reversed(range(len(self._levels))):
             height, width, channels = self._level_shapes[i]
             if i == len(self._levels) - 1:
-                y = tf.reshape(parts[i], ps.concat([batch, [height, width, channels]], axis=0))
+                y = tf.reshape(parts[i], with_last(x, 1, [height, width, channels]))
             else:
                 leaving = channels - channels // 2
-                leave = tf.reshape(parts[i], ps.concat([batch, [height, width, leaving]], axis=0))
+                leave = tf.reshape(parts[i], with_last(x, 1, [height, width, leaving]))
                 y = tf.concat([y, leave], axis=-1)
             z = y
             y = self._levels[i].forward(z)

@@ -10,6 +10,7 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from bplf_tf import random
 from bplf_tf.networks.convolution import add_bias, convolve
+from bplf_tf.plain import plain
 
 Slices = dict[str, tf.Tensor]
 
@@ -240,6 +241,8 @@ def _with_maps(x: tf.Tensor, slices: Slices) -> tf.Tensor:
     if "maps" not in slices:
         return x
     maps = slices["maps"]
+    if plain():
+        return tf.concat([x, maps], axis=-1)
     shape = ps.concat([ps.shape(x)[:-1], [maps.shape[-1]]], axis=0)
     return tf.concat([x, tf.broadcast_to(maps, shape)], axis=-1)
 

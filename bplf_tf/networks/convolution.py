@@ -6,33 +6,17 @@ the same gradients take a fraction of the time; `benchmarks/convolution.py` meas
 the library's own gradients are used.
 """
 
-import contextlib
-import contextvars
-from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
+from bplf_tf.plain import plain
+
 # Up to this many channels a gradient goes through columns.
 FEW_CHANNELS = 16
 
 Gradients = tuple[tf.Tensor, tf.Tensor]
-
-_PLAIN: contextvars.ContextVar[bool] = contextvars.ContextVar("plain", default=False)
-
-
-@contextlib.contextmanager
-def plain_convolutions() -> Iterator[None]:
-    """Within it, every convolution is one operation of the library, with its own gradient.
-
-    For graphs that another interpreter than TensorFlow will run, with kernels of its own.
-    """
-    token = _PLAIN.set(True)
-    try:
-        yield
-    finally:
-        _PLAIN.reset(token)
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -66,7 +50,7 @@ def _bias_add(x: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Any]:
 
 
 def _by_library() -> bool:
-    return _PLAIN.get() or bool(tf.config.list_logical_devices("GPU"))
+    return plain() or bool(tf.config.list_logical_devices("GPU"))
 
 
 def _convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

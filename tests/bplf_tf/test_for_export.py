@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bplf_tf import BPLF, ModelConfig
-from bplf_tf.networks.convolution import plain_convolutions
+from bplf_tf.plain import plain_operations
 from tests.bplf_tf.random_weights import randomise
 
 SHAPE = (8, 8, 3)
@@ -23,7 +23,7 @@ def test_gives_the_same(kernel_form, unroll):
     before = [weight.numpy().copy() for weight in model.weights]
     copy = model.for_export(unroll=unroll)
     images = np.random.default_rng(0).integers(0, 256, [4, *SHAPE], np.uint8)
-    with plain_convolutions() if unroll else contextlib.nullcontext():
+    with plain_operations() if unroll else contextlib.nullcontext():
         latents = copy.encode(images, "a")
         np.testing.assert_allclose(latents, model.encode(images, "a"), atol=1e-4)
         np.testing.assert_array_equal(copy.decode(latents, "a"), images)

@@ -16,6 +16,7 @@ from datasets.files import WriteError
 from datasets.flags import UserError
 from export import archive, png, saved_model
 from export.saved_model import SavedModelSettings
+from tests.export.pixels import assert_same_pixels
 from tests.export.served_model import ServedModel
 
 COUNT = 7
@@ -43,14 +44,6 @@ image = loaded.signatures["serving_default"](
 np.save("image.npy", image)
 assert "bplf_tf" not in sys.modules
 """
-
-
-def assert_same_pixels(image, expected):
-    difference = np.abs(image.astype(int) - expected)
-    assert image.shape == expected.shape
-    assert image.dtype == expected.dtype == np.uint8
-    assert difference.max() <= 1
-    assert (difference == 0).mean() >= 0.999
 
 
 @pytest.fixture(scope="module")

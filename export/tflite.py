@@ -1,0 +1,90 @@
+"""Exports a trained model as a TFLite file, for phones, browsers and small machines.
+
+python -m export.tflite --model=runs/faces/model.keras --precision=float16 --out=bplf.tflite
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from bplf_tf.files import model_path
+from datasets import flags
+from datasets.files import written_aside
+from datasets.flags import setting
+from datasets.quiet_tensorflow import import_tensorflow
+
+PRECISIONS = ("float16", "float32", "dynamic_int8")
+
+
+@dataclasses.dataclass(frozen=True)
+class TFLiteSettings:
+    """What to export. Each field is a flag of the same name."""
+
+    model: str | None = setting(None, "A run directory, or its model.keras. Required.")
+    out: str = setting("bplf.tflite", "File to write; its description is written beside it.")
+    precision: str = setting(
+        "float16",
+        f"Of the weights: {', '.join(PRECISIONS)}. float16 halves the file and changes nothing "
+        "that can be seen; dynamic_int8 is the smallest and quickest, and changes some pixels.",
+    )
+    data: str | None = setting(
+        None, "What the model was trained on, for its card, where its run directory does not tell."
+    )
+    data_licence: str | None = setting(None, "Licence of that data, likewise.")
+
+    def check(self) -> None:
+        """Checks what needs no model; raises `ValueError` or `OSError` naming the flag."""
+        if not self.model:
+            raise ValueError("--model is required: the model.keras of a run")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"--precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
+            )
+        if Path(self.out).suffix != ".tflite":
+            raise ValueError(f"--out must end in .tflite, got {self.out!r}")
+        folder = Path(self.out).parent
+        if not folder.is_dir():
+            raise FileNotFoundError(f"--out={self.out}: there is no folder {folder}")
+        model_path(self.model)
+
+
+def main(settings: TFLiteSettings) -> int:
+    """Exports and tells what was written; returns the exit code."""
+    try:
+        settings.check()
+        import_tensorflow()
+        from bplf_tf import load_model
+
+        file = model_path(settings.model or "")
+        model = load_model(file)
+    except (ValueError, OSError) as error:
+        raise flags.UserError(str(error)) from error
+
+    from export import model_card
+    from export.flatbuffer import flatbuffer
+
+    try:
+        content, exported = flatbuffer(model, settings.precision)
+    except ValueError as error:
+        raise flags.UserError(str(error)) from error
+    out = Path(settings.out)
+    description = model_card.describe(
+        model,
+        file,
+        exported,
+        settings.data,
+        settings.data_licence,
+        name=out.stem,
+        format=f"TFLite, weights in {settings.precision}",
+        precision=settings.precision,
+    )
+    with written_aside(out) as aside:
+        aside.write_bytes(content)
+    model_card.write(out.parent, description, out.stem)
+    print(f"wrote {out}, {len(content) / 1e6:.2f} MB: {', '.join(one.name for one in exported)}")
+    return 0
+
+
+if __name__ == "__main__":
+    flags.run(TFLiteSettings, main)

@@ -1,0 +1,276 @@
+"""The client by both protocols, and the configurations of the server."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets.flags import UserError
+from export import client
+from export.client import ClientSettings
+from tests.checkout import ROOT
+from tests.export.pixels import assert_same_pixels
+
+pytest.importorskip("tensorflow_serving", reason="needs the extra serving")
+yaml = pytest.importorskip("yaml")
+
+from google.protobuf import text_format  # noqa: E402
+from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
+
+from export.grpc_client import GrpcClient  # noqa: E402
+from export.rest_client import RestClient  # noqa: E402
+from export.serving_error import ServingError  # noqa: E402
+from tests.export import servicer  # noqa: E402
+
+SERVING = ROOT / "export" / "serving"
+
+
+@pytest.fixture(scope="module")
+def rest(served):
+    with servicer.rest_server(servicer.answers_of(served)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def grpc_url(served):
+    with servicer.grpc_server(servicer.Servicer(served)) as target:
+        yield f"grpc://{target}"
+
+
+def pixels(file):
+    with Image.open(io.BytesIO(file)) as picture:
+        return np.asarray(picture)[..., None]
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc_url"])
+def test_command(protocol, request, model, tmp_path):
+    url = request.getfixturevalue(protocol)
+    settings = ClientSettings(url=url, label="happy", n=3, seed=7, out=str(tmp_path / "faces"))
+    assert client.main(settings) == 0
+    files = [tmp_path / "faces" / f"happy_{i}.png" for i in range(3)]
+    assert sorted((tmp_path / "faces").iterdir()) == files
+    images = np.stack([pixels(file.read_bytes()) for file in files])
+    assert_same_pixels(images, model.sample("happy", n=3, temperature=0.7, seed=7))
+
+
+def test_many_images_are_several_calls(rest, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "_ROWS", 2)
+    settings = ClientSettings(url=rest, label="sad", n=5, out=str(tmp_path))
+    images = np.stack([pixels(file) for file in client.drawn(settings)])
+    assert_same_pixels(images, model.sample("sad", n=5, temperature=0.7, seed=0))
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc_url"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label": "hapy"}, "the server refused: .*label must be one of anger.*hapy"),
+        ({"temperature": 11.0}, r"the server refused: .*temperature must lie in 0\.\.10"),
+        ({"model": "other"}, "the server refused: Servable not found"),
+    ],
+)
+def test_what_the_server_refuses(protocol, changes, message, request, tmp_path):
+    url = request.getfixturevalue(protocol)
+    given = {"url": url, "label": "happy", "out": str(tmp_path / "out"), **changes}
+    with pytest.raises(UserError, match=message):
+        client.main(ClientSettings(**given))
+    assert not (tmp_path / "out").exists()
+
+
+def test_bodies_as_documented(served):
+    """The bodies that the API's description shows, word by word."""
+    row = {
+        "signature_name": "sample_png",
+        "instances": [{"label": "happy", "temperature": 0.7, "seed": [1, 2]}],
+    }
+    column = {
+        "signature_name": "sample_png",
+        "inputs": {"label": ["happy"], "temperature": [0.7], "seed": [[1, 2]]},
+    }
+    (of_row,) = servicer.predict(served, row)["predictions"]
+    (of_column,) = servicer.predict(served, column)["outputs"]
+    assert of_row == of_column
+    assert set(of_row) == {"b64"}
+
+
+def test_files_go_both_ways(rest, grpc_url, model, faces):
+    from export import png
+
+    file = png.encoded(faces.images[0])
+    given = {"source": ["neutral"], "target": ["happy"], "strength": [0.8]}
+    expected = model.transfer(faces.images[:1], "neutral", "happy", strength=0.8)
+    (by_rest,) = RestClient(rest).predict("transfer_png", {"png_bytes": [file], **given})
+    assert_same_pixels(pixels(by_rest)[None], expected)
+    grpc_client = GrpcClient(grpc_url.removeprefix("grpc://"))
+    arrays = {
+        "png_bytes": np.array([file], dtype=object),
+        "source": np.array([b"neutral"], dtype=object),
+        "target": np.array([b"happy"], dtype=object),
+        "strength": np.array([0.8], np.float32),
+    }
+    (by_grpc,) = grpc_client.predict("transfer_png", arrays)["png_bytes"]
+    assert_same_pixels(pixels(by_grpc)[None], expected)
+    grpc_client.close()
+
+
+def test_several_outputs(rest, model, faces):
+    image, label = faces.images[:2], faces.labels[:2]
+    inputs = {"image": image.tolist(), "label": label.tolist()}
+    found = RestClient(rest).predict("log_prob", inputs)
+    assert set(found) == {"log_prob", "bits_per_dim"}
+    np.testing.assert_allclose(found["bits_per_dim"], model.bits_per_dim(image, label), rtol=1e-5)
+
+
+def test_rest_tries_again(served):
+    told = servicer.answers_of(served)
+    calls = []
+
+    def busy(path, body):
+        calls.append(path)
+        return (503, {"error": "still loading"}) if len(calls) < 3 else told(path, body)
+
+    inputs = {"label": ["happy"], "temperature": [0.7], "seed": [[1, 2]]}
+    with servicer.rest_server(busy) as url:
+        assert len(RestClient(url).predict("sample_png", inputs)) == 1
+    assert len(calls) == 3
+    calls.clear()
+    with (
+        servicer.rest_server(busy) as url,
+        pytest.raises(ServingError, match=r"the server refused: still loading \(503\)"),
+    ):
+        RestClient(url, retries=1).predict("sample_png", inputs)
+
+
+def test_grpc_tries_again(served):
+    inputs = {
+        "label": np.array([b"happy"], dtype=object),
+        "temperature": np.array([0.7], np.float32),
+        "seed": np.array([[1, 2]], np.int32),
+    }
+    busy = servicer.Servicer(served, failures=2)
+    with servicer.grpc_server(busy) as target:
+        assert len(GrpcClient(target).predict("sample_png", inputs)["png_bytes"]) == 1
+    assert busy.calls == 3
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_nobody_there(scheme, tmp_path):
+    settings = ClientSettings(url=f"{scheme}://127.0.0.1:9", label="happy", retries=0, timeout=5)
+    with pytest.raises(UserError, match=r"cannot reach .*127\.0\.0\.1:9"):
+        client.main(settings)
+
+
+def test_too_slow():
+    def slow(path, body):
+        time.sleep(1)
+        return 200, {"outputs": []}
+
+    with (
+        servicer.rest_server(slow) as url,
+        pytest.raises(ServingError, match=r"no answer from .* within 0\.2 s"),
+    ):
+        RestClient(url, timeout=0.2, retries=0).predict("sample", {})
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (200, b"<html>a proxy</html>", "no answer of TensorFlow Serving: <html>a proxy</html>"),
+        (200, {"outputs": [{"b64": "%%%"}] * 4}, "broken base64"),
+        (200, {"outputs": [{"b64": "aGFsbG8="}] * 4}, "no PNG files"),
+        (200, {"outputs": []}, "no PNG files"),
+        (500, {"error": "x" * 5000}, r"refused: x{400}\.\.\. \(500\)"),
+    ],
+)
+def test_strange_answers(status, body, message, tmp_path):
+    out = tmp_path / "out"
+    with (
+        servicer.rest_server(lambda *_: (status, body)) as url,
+        pytest.raises(UserError, match=message),
+    ):
+        client.main(ClientSettings(url=url, label="happy", out=str(out), retries=0))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"url": "localhost:8501"}, "--url must be http"),
+        ({"url": "grpc://localhost"}, "gRPC needs a port"),
+        ({"label": None}, "--label is required"),
+        ({"label": "../../happy"}, "cannot be part of a file's name"),
+        ({"n": 0}, "--n must be a positive integer"),
+        ({"seed": 2**31}, "--seed must be a 32-bit integer"),
+        ({"timeout": 0.0}, "--timeout must be positive"),
+        ({"retries": 5}, r"--retries must lie in 0\.\.4"),
+    ],
+)
+def test_users_mistakes(changes, message):
+    with pytest.raises(UserError, match=message):
+        client.main(ClientSettings(**{"label": "happy", **changes}))
+
+
+def test_models_config():
+    text = (SERVING / "models.config").read_text()
+    config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path) == (servicer.MODEL, "/models/bplf")
+    assert model.model_platform == "tensorflow"
+    assert model.model_version_policy.latest.num_versions == 1
+
+
+def test_other_configs():
+    batching = (SERVING / "batching.config").read_text().splitlines()
+    sizes = [int(line.split(":")[1]) for line in batching if line.startswith("allowed_batch_sizes")]
+    assert f"max_batch_size {{ value: {sizes[-1]} }}" in batching  # the server insists on it
+    assert sizes == sorted(sizes)
+    monitoring = (SERVING / "monitoring.config").read_text()
+    manifest = (SERVING / "kubernetes.yaml").read_text()
+    assert '"/monitoring/prometheus/metrics"' in monitoring
+    assert "/monitoring/prometheus/metrics" in manifest
+
+
+def test_compose_and_kubernetes_say_the_same():
+    (compose,) = yaml.safe_load((SERVING / "compose.yaml").read_text())["services"].values()
+    documents = list(yaml.safe_load_all((SERVING / "kubernetes.yaml").read_text()))
+    (container,) = documents[1]["spec"]["template"]["spec"]["containers"]
+    assert compose["image"] == container["image"]
+    arguments = dict(one.removeprefix("--").split("=") for one in container["args"])
+    composed = dict(one.removeprefix("--").split("=") for one in compose["command"])
+    assert arguments == composed
+    for name in ("model_config_file", "batching_parameters_file", "monitoring_config_file"):
+        assert (SERVING / arguments[name].removeprefix("/etc/serving/")).is_file()
+
+
+def test_kubernetes_manifest_is_valid():
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    documents = list(yaml.safe_load_all((SERVING / "kubernetes.yaml").read_text()))
+    assert [document["kind"] for document in documents] == ["Service", "Deployment"]
+    for document in documents:
+        kubernetes_validate.validate(document, "1.30", strict=True)
+
+
+def test_benchmark(model_file, served, tmp_path):
+    out = tmp_path / "figures.json"
+    with servicer.grpc_server(servicer.Servicer(served)) as target:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "benchmarks.serving", f"--model={model_file}"),
+                *("--batches=1,3", "--calls=2", f"--url=grpc://{target}", f"--json_out={out}"),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()[1:7]
+    assert [line.split()[:2] for line in lines] == [
+        [name, batch] for batch in ("1", "3") for name in ("Keras", "SavedModel", "server")
+    ]
+    seconds = json.loads(out.read_text())["seconds"]
+    assert all(len(calls) == 2 and min(calls) > 0 for calls in seconds["3"].values())

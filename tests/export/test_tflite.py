@@ -1,0 +1,193 @@
+"""The TFLite file gives what the model gives, in each precision, and says what it is."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from bplf_tf import BPLF, ModelConfig
+from datasets.flags import UserError
+from export import report, tflite
+from export.flatbuffer import flatbuffer
+from export.report import ReportSettings
+from export.tflite import PRECISIONS, TFLiteSettings
+from tests.checkout import ROOT
+from tests.export.pixels import assert_same_pixels
+
+litert = pytest.importorskip("export.litert", reason="needs the extra tflite")
+
+COUNT = 7
+SEEDS = np.stack([np.full(COUNT, 3), np.arange(COUNT)], axis=1).astype(np.int32)
+LABELS = np.arange(COUNT, dtype=np.int32)
+TEMPERATURES = np.full(COUNT, 0.7, np.float32)
+NAMES = {"sample", "sample_condition", "log_prob", "encode", "decode", "transfer"}
+
+
+@pytest.fixture(scope="module")
+def paths(model_file, tmp_path_factory):
+    """The file of each precision, written by the command."""
+    folder = tmp_path_factory.mktemp("tflite")
+    written = {precision: folder / f"{precision}.tflite" for precision in PRECISIONS}
+    for precision, out in written.items():
+        settings = TFLiteSettings(model=str(model_file), out=str(out), precision=precision)
+        assert tflite.main(settings) == 0
+    return written
+
+
+@pytest.fixture(scope="module", params=PRECISIONS)
+def precision(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def file(paths, precision):
+    return litert.TFLiteFile(paths[precision])
+
+
+def allowed(precision):
+    """Largest difference in grey levels and least share of equal pixels."""
+    return {"float32": (1, 0.999), "float16": (1, 0.95), "dynamic_int8": (25, 0.3)}[precision]
+
+
+def test_samples(file, precision, model):
+    expected = model.sample(LABELS, n=COUNT, temperature=0.7, seed=3)
+    given = {"temperature": TEMPERATURES, "seed": SEEDS}
+    assert_same_pixels(
+        file("sample", label=LABELS, **given)["image"], expected, *allowed(precision)
+    )
+    one_hot = np.eye(COUNT, dtype=np.float32)
+    mixed = file("sample_condition", condition=one_hot, **given)["image"]
+    assert_same_pixels(mixed, expected, *allowed(precision))
+
+
+def test_any_batch(file, precision, model):
+    for count in (1, 3, 1):
+        expected = model.sample("happy", n=count, temperature=0.7, seed=3)
+        image = file(
+            "sample",
+            label=np.full(count, 3, np.int32),
+            temperature=TEMPERATURES[:count],
+            seed=SEEDS[:count],
+        )["image"]
+        assert_same_pixels(image, expected, *allowed(precision))
+
+
+def test_likelihoods_and_latents(file, precision, model, faces):
+    images, labels = faces.images[:COUNT], faces.labels[:COUNT]
+    tolerance = {"float32": 1e-5, "float16": 5e-3, "dynamic_int8": 0.05}[precision]
+    bits = file("log_prob", image=images, label=labels)["bits_per_dim"]
+    np.testing.assert_allclose(bits, model.bits_per_dim(images, labels), atol=tolerance)
+    latent = file("encode", image=images, label=labels)["latent"]
+    decoded = file("decode", latent=latent, label=labels)["image"]
+    assert_same_pixels(decoded, images, *allowed(precision))
+
+
+def test_transfer(file, precision, model, faces):
+    images, labels = faces.images[:COUNT], faces.labels[:COUNT]
+    target, strength = np.full(COUNT, 3, np.int32), np.full(COUNT, 0.8, np.float32)
+    moved = file("transfer", image=images, source=labels, target=target, strength=strength)
+    expected = model.transfer(images, labels, target, strength=0.8)
+    assert_same_pixels(moved["image"], expected, *allowed(precision))
+
+
+def test_what_is_not_accepted_comes_back_blank(file):
+    """An interpreter cannot raise; a row that is wrong must not pass for a picture."""
+    image = file(
+        "sample",
+        label=np.array([1, 7, -1, 1, 1], np.int32),
+        temperature=np.array([0.7, 0.7, 0.7, np.nan, 11], np.float32),
+        seed=SEEDS[:5],
+    )["image"]
+    assert image[0].any()
+    assert not image[1:].any()
+    images = np.full([2, 16, 16, 1], 128, np.uint8)
+    found = file("log_prob", image=images, label=np.array([1, 9], np.int32))
+    assert np.isfinite(found["bits_per_dim"][0])
+    assert np.isnan(found["bits_per_dim"][1])
+    assert np.isnan(found["log_prob"][1])
+    latent = np.zeros([2, 256], np.float32)
+    latent[1, 3] = np.inf
+    image = file("decode", latent=latent, label=LABELS[:2])["image"]
+    assert image[0].any()
+    assert not image[1].any()
+
+
+def test_files(paths, model):
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    for path in paths.values():
+        content = flatbuffer_utils.read_model(str(path))
+        assert {one.signatureKey.decode() for one in content.signatureDefs} == NAMES
+        assert not [code.customCode for code in content.operatorCodes if code.customCode]
+        # Weights are shared: no two buffers are equal, and together they are about the model.
+        held = [bytes(one.data) for one in content.buffers if one.data is not None]
+        assert len(held) == len(set(held))
+        assert sum(map(len, held)) < 1.2 * 4 * model.count_params()
+        description = json.loads(path.with_suffix(".json").read_text())
+        assert description["labels"] == list(model.config.classes)
+        assert description["precision"] == path.stem
+        assert set(description["signatures"]) == NAMES
+        assert "3 happy" in path.with_name(f"{path.stem}_card.md").read_text()
+    sizes = {name: path.stat().st_size for name, path in paths.items()}
+    assert sizes["dynamic_int8"] < sizes["float32"]
+    assert sizes["float16"] < sizes["float32"]
+
+
+def test_a_model_without_labels(tmp_path):
+    model = BPLF(ModelConfig(image_shape=(8, 8, 3), classes=(), levels=1, depth=2, width=4))
+    content, _ = flatbuffer(model, "float32")
+    file = litert.TFLiteFile(content)
+    assert set(file.names) == {"sample", "log_prob", "encode", "decode"}
+    image = file("sample", temperature=TEMPERATURES[:2], seed=SEEDS[:2])["image"]
+    assert_same_pixels(image, model.sample(n=2, temperature=0.7, seed=3))
+
+
+def test_what_tflite_cannot_do():
+    config = ModelConfig(image_shape=(8, 8, 1), levels=1, depth=1, width=4, svd_protocol="bijector")
+    with pytest.raises(ValueError, match="export a SavedModel"):
+        flatbuffer(BPLF(config), "float32")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"precision": "int4"}, "--precision must be one of float16, float32, dynamic_int8"),
+        ({"out": "bplf.bin"}, r"must end in \.tflite"),
+        ({"out": "nowhere/bplf.tflite"}, "there is no folder nowhere"),
+        ({"model": "none.keras"}, "no model at none.keras"),
+        ({"model": None}, "--model is required"),
+    ],
+)
+def test_users_mistakes(model_file, changes, message):
+    with pytest.raises(UserError, match=message):
+        tflite.main(TFLiteSettings(**{"model": str(model_file), **changes}))
+
+
+def test_report(model, faces, paths, monkeypatch):
+    monkeypatch.setattr(  # converting takes long, and is tested above
+        "export.flatbuffer.flatbuffer", lambda *_: (paths["float32"].read_bytes(), [])
+    )
+    settings = ReportSettings(model="unused", images=8, repeats=2)
+    text = report.report(model, faces, settings)
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
+    assert [row[0].strip("| ") for row in rows] == ["TensorFlow", *PRECISIONS]
+    assert all(float(row[3]) > 0 for row in rows)
+    assert all(row[5] == "100.000 %" for row in rows)
+    assert all(abs(float(row[7])) < 1e-4 for row in rows)
+
+
+def test_the_lines_for_phones_name_what_is_in_the_file(paths):
+    """Names of functions, inputs and outputs in the Kotlin and Swift of the README are real."""
+    text = (ROOT / "export" / "android" / "README.md").read_text()
+    about = json.loads(paths["float16"].with_suffix(".json").read_text())["signatures"]
+    blocks = re.findall(r"^```(kotlin|swift)\n(.*?)^```$", text, re.M | re.S)
+    assert [language for language, _ in blocks] == ["kotlin", "swift"]
+    for _, code in blocks:
+        names = re.findall(r'"(\w+)"', code)
+        called = [name for name in names if name in about]
+        assert set(called) == {"sample"}
+        (output,) = about["sample"]["outputs"]
+        used = set(names) - {"bplf", "tflite"}  # name and kind of the file
+        assert used == {"sample", output, *about["sample"]["inputs"]}
+    assert "sample" in litert.TFLiteFile(paths["float16"]).names
