@@ -10,6 +10,7 @@ from bplf_tf.config import EMOTIONS, PRESETS, SIZES, ModelConfig, preset_config
 
 if TYPE_CHECKING:
     from bplf_tf.model import BPLF, load_model
+    from bplf_tf.pretrained import load_pretrained
 
 __version__ = "0.1.0"
 
@@ -20,10 +21,15 @@ __all__ = [
     "SIZES",
     "ModelConfig",
     "load_model",
+    "load_pretrained",
     "preset_config",
 ]
 
-_NEEDS_TENSORFLOW = {"BPLF": "bplf_tf.model", "load_model": "bplf_tf.model"}
+_NEEDS_TENSORFLOW = {
+    "BPLF": "bplf_tf.model",
+    "load_model": "bplf_tf.model",
+    "load_pretrained": "bplf_tf.pretrained",
+}
 
 
 def __getattr__(name: str) -> Any:
