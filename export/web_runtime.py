@@ -12,7 +12,9 @@ import tempfile
 from pathlib import Path
 
 _SECONDS = 300
-_LICENCE = Path(__file__).parents[1] / "LICENSE"  # the packages name Apache-2.0 and ship no text of it
+_LICENCE = (
+    Path(__file__).parents[1] / "LICENSE"
+)  # the packages name Apache-2.0 and ship no text of it
 
 
 class RuntimeUnavailable(RuntimeError):

@@ -45,13 +45,19 @@ function showCard(card) {
     Pictures: `${card.image_shape[0]} x ${card.image_shape[1]} pixels, ${card.image_shape[2] === 1 ? 'grey' : 'colour'}`,
     'Trained on': card.data,
     'Licence of the data': card.data_licence,
-    'Bits per dimension': card.bits_per_dim,
+    Likelihood: likelihood(card.metrics),
+    Parameters: card.parameters.toLocaleString('en'),
   };
   const shown = Object.entries(rows).filter(([, value]) => value !== undefined && value !== null);
   $('card').replaceChildren(...shown.flatMap(([name, value]) => [
     Object.assign(document.createElement('dt'), {textContent: name}),
     Object.assign(document.createElement('dd'), {textContent: value}),
   ]));
+}
+
+function likelihood(metrics) {
+  if (metrics?.bits_per_dim === undefined) return null;
+  return `${metrics.bits_per_dim.toFixed(3)} bits per dimension, of ${metrics.images} images that it was not trained on`;
 }
 
 function newFaces(model) {

@@ -29,7 +29,9 @@ def skip_without_browser() -> None:
     """Skips the test, with the reason, where a program that it drives is missing."""
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
     if missing:
-        pytest.skip(f"needs {' and '.join(missing)}, from Debian's packages chromium, chromium-driver")
+        pytest.skip(
+            f"needs {' and '.join(missing)}, from Debian's packages chromium, chromium-driver"
+        )
 
 
 @contextlib.contextmanager

@@ -15,12 +15,12 @@ SECONDS = 60
 
 
 @pytest.fixture(scope="module")
-def site(trained_model_path, tmp_path_factory):
+def site(model_file, tmp_path_factory):
     """The page of a trained model."""
     if shutil.which("npm") is None:
         pytest.skip("needs npm, which fetches LiteRT.js")
     folder = tmp_path_factory.mktemp("web") / "site"
-    web.export_page(trained_model_path, folder)
+    assert web.main(web.WebSettings(model=str(model_file), out=str(folder))) == 0
     return folder
 
 
@@ -97,29 +97,31 @@ def test_asks_no_other_host_and_reports_no_error(driver, address):
     driver.get(address)
     wait_until(driver, lambda: text(driver, "status") == "Ready.")
     assert requested_hosts(driver) == {address.removeprefix("http://").rstrip("/")}
-    assert [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert [
+        entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"
+    ] == []
 
 
-def test_samples_are_those_of_python(page, trained_model):
-    classes = trained_model.config.classes
+def test_samples_are_those_of_python(page, model):
+    classes = model.config.classes
     for seed, label in ((0, "happy"), (-5, "sad")):
         choose(page, "label", classes.index(label))
         choose(page, "temperature", 0.6)
         choose(page, "seed", seed)
         settle(page)
-        expected = trained_model.sample(label, n=12, temperature=0.6, seed=seed)
+        expected = model.sample(label, n=12, temperature=0.6, seed=seed)
         assert_same_picture(grey(faces(page)), expected)
 
 
-def test_mixture_is_that_of_python(page, trained_model):
-    classes = trained_model.config.classes
+def test_mixture_is_that_of_python(page, model):
+    classes = model.config.classes
     choose(page, "label", classes.index("happy"))
     choose(page, "second-label", classes.index("surprise"))
     choose(page, "share", 0.25)
     settle(page)
     condition = np.zeros((12, len(classes)), np.float32)
     condition[:, classes.index("happy")], condition[:, classes.index("surprise")] = 0.75, 0.25
-    expected = trained_model.sample(condition, n=12, temperature=0.7, seed=0)
+    expected = model.sample(condition, n=12, temperature=0.7, seed=0)
     assert_same_picture(grey(faces(page)), expected)
     assert "happy and surprise" in text(page, "chosen-text")
 
@@ -134,9 +136,9 @@ def test_another_face_by_keyboard(page):
     assert (faces(page) != before).any()
 
 
-def test_transfer_is_that_of_python(page, trained_model, tmp_path):
-    classes, shape = trained_model.config.classes, trained_model.config.image_shape
-    image = trained_model.sample("neutral", n=1, temperature=0.7, seed=3)
+def test_transfer_is_that_of_python(page, model, tmp_path):
+    classes, shape = model.config.classes, model.config.image_shape
+    image = model.sample("neutral", n=1, temperature=0.7, seed=3)
     assert image.shape[1:] == shape
     Image.fromarray(image[0, ..., 0]).save(tmp_path / "face.png")
     upload(page, tmp_path / "face.png")
@@ -146,20 +148,20 @@ def test_transfer_is_that_of_python(page, trained_model, tmp_path):
     wait_until(page, lambda: text(page, "after-text") == "As happy, strength 0.80")
     wait_until(page, lambda: "taken as neutral" in text(page, "before-text"))
     assert (grey(pixels(page, element(page, "before"))) == image[0]).all()
-    expected = trained_model.transfer(image, "neutral", "happy", strength=0.8)[0]
+    expected = model.transfer(image, "neutral", "happy", strength=0.8)[0]
     assert_same_picture(grey(pixels(page, element(page, "after"))), expected)
     link = element(page, "download-after")
     assert link.get_attribute("download") == "happy.png"
     assert link.get_attribute("href").startswith("data:image/png;base64,")
 
 
-def test_source_is_the_likeliest_label(page, trained_model, tmp_path):
-    image = trained_model.sample("surprise", n=1, temperature=0.7, seed=4)
+def test_source_is_the_likeliest_label(page, model, tmp_path):
+    image = model.sample("surprise", n=1, temperature=0.7, seed=4)
     Image.fromarray(image[0, ..., 0]).save(tmp_path / "face.png")
     upload(page, tmp_path / "face.png")
     wait_until(page, lambda: "likeliest as" in text(page, "before-text"))
-    classes = trained_model.config.classes
-    values = [trained_model.bits_per_dim(image, label)[0] for label in classes]
+    classes = model.config.classes
+    values = [model.bits_per_dim(image, label)[0] for label in classes]
     assert text(page, "before-text").endswith(classes[int(np.argmin(values))])
 
 
@@ -176,11 +178,11 @@ def large_photo():
     return np.stack([np.tile(ramp, (900, 1))] * 3, axis=-1)
 
 
-def test_large_photo_is_cropped_and_resized(page, trained_model, tmp_path):
+def test_large_photo_is_cropped_and_resized(page, model, tmp_path):
     Image.fromarray(large_photo()).save(tmp_path / "photo.jpg", quality=95)
     upload(page, tmp_path / "photo.jpg")
     wait_until(page, lambda: text(page, "after-text").startswith("As "))
-    shape = trained_model.config.image_shape
+    shape = model.config.image_shape
     square = Image.fromarray(large_photo()[:, 150:1050]).convert("L")
     expected = np.asarray(square.resize((shape[1], shape[0]), Image.Resampling.BOX))
     found = grey(pixels(page, element(page, "before")))[..., 0]
@@ -213,9 +215,9 @@ def test_readable_on_a_phone(page):
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_model_card_is_shown(page, trained_model):
+def test_model_card_is_shown(page, model):
     card = text(page, "card")
-    assert ", ".join(trained_model.config.classes) in card
+    assert ", ".join(model.config.classes) in card
     assert "Trained on" in card
 
 
