@@ -18,6 +18,7 @@ from bplf_tf.files import model_path
 from bplf_tf.inputs import check_element_spec, check_images, first_images, unpack
 from bplf_tf.labels import Label, condition_vectors
 from bplf_tf.layers import FlowSteps, HeavyTailsLayer, PixelLogitLayer, SplitPriorLayer
+from bplf_tf.layers.invert_1x1_conv import Invert1x1ConvWeights
 from bplf_tf.likelihood import bits_per_dim, dequantise, quantise
 from bplf_tf.priors import ClassConditionalGaussian
 
@@ -77,6 +78,7 @@ class BPLF(keras.Model):
         self._bits_tracker = keras.metrics.Mean(name="bits_per_dim")
         self._truncated_bits_tracker = keras.metrics.Mean(name="bits_per_dim_truncated")
         self._functions: dict[str, Any] = {}
+        self._unroll = False
         self.built = True
 
     def _flow_steps(self, level: int, shape: tuple[int, int, int]) -> FlowSteps:
@@ -135,7 +137,7 @@ class BPLF(keras.Model):
         self,
         condition: tf.Tensor | None,
         network_dtype: str | None = None,
-        unroll: bool = False,
+        unroll: bool | None = None,
         dropout_keys: list[tf.Tensor] | None = None,
     ) -> tfp.bijectors.Bijector:
         """Latent `[..., D]` (forward) to images `[..., H, W, C]` in `[-0.5, 0.5)`.
@@ -143,7 +145,7 @@ class BPLF(keras.Model):
         Args:
           condition: `[..., E]`, or None for an unconditional model.
           network_dtype: arithmetic of the networks; by default `evaluation_network_dtype`.
-          unroll: see `FlowStack`.
+          unroll: see `FlowStack`; by default as `for_export` was told, else a loop.
           dropout_keys: as from `dropout_keys`; by default nothing is dropped.
         """
         dtype = self.arithmetic(network_dtype or self.config.evaluation_network_dtype)
@@ -154,7 +156,7 @@ class BPLF(keras.Model):
                 steps.bijector(
                     condition,
                     dtype,
-                    unroll,
+                    self._unroll if unroll is None else unroll,
                     self.config.memory == "constant",
                     dropout_keys,
                 ),
@@ -414,7 +416,7 @@ class BPLF(keras.Model):
     def call(self, images: tf.Tensor, labels: Any = None, training: bool = False) -> tf.Tensor:
         """Log-likelihood of uint8 images `[B, H, W, C]` in nats, `[B]`."""
         del training
-        return self._log_prob(images, self._graph_condition(labels))
+        return self.log_prob_of_tensors(images, self._graph_condition(labels))
 
     # Likelihood
 
@@ -438,7 +440,9 @@ class BPLF(keras.Model):
             raise ValueError(f"draws must be a positive integer, got {draws!r}")
         return np.stack(
             [
-                self._in_batches("log_prob", self._log_prob, images, label, tf.constant(keys))
+                self._in_batches(
+                    "log_prob", self.log_prob_of_tensors, images, label, tf.constant(keys)
+                )
                 for keys in ([seed, draw] for draw in range(draws))
             ]
         )
@@ -456,9 +460,17 @@ class BPLF(keras.Model):
         log_prob = self._log_prob_of_draws(images, label, seed, draws)
         return np.asarray(bits_per_dim(log_prob, self.config.dimensions))
 
-    def _log_prob(
+    def log_prob_of_tensors(
         self, images: tf.Tensor, condition: tf.Tensor | None, keys: tf.Tensor | None = None
     ) -> tf.Tensor:
+        """`log_prob` for use inside a graph, `[B]`: nothing is checked.
+
+        Args:
+          images: uint8 `[B, H, W, C]`.
+          condition: `[B, E]`, or None for an unconditional model.
+          keys: int32 `[2]`, of the dequantisation noise: seed and number of the draw; zeros by
+            default.
+        """
         keys = tf.constant([0, 0]) if keys is None else keys
         return self._distribution(condition).log_prob(self._evaluation_input(images, keys))
 
@@ -467,7 +479,8 @@ class BPLF(keras.Model):
         return self._dequantise(images, [tf.constant(1), keys[0], keys[1], content])
 
     def _bits(self, images: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
-        return bits_per_dim(self._log_prob(images, condition), self.config.dimensions)
+        log_prob = self.log_prob_of_tensors(images, condition)
+        return bits_per_dim(log_prob, self.config.dimensions)
 
     def _dequantise(self, images: tf.Tensor, keys: list[Any]) -> tf.Tensor:
         noise = random.uniform(keys, self.config.dimensions)
@@ -509,9 +522,17 @@ class BPLF(keras.Model):
     def _sample(
         self, seeds_and_temperatures: tuple[tf.Tensor, tf.Tensor], condition: tf.Tensor | None
     ) -> tf.Tensor:
-        seeds, temperatures = seeds_and_temperatures
+        return self._decode(self.sample_latents(*seeds_and_temperatures), condition)
+
+    def sample_latents(self, seeds: tf.Tensor, temperatures: tf.Tensor) -> tf.Tensor:
+        """The latents that `sample` decodes, float32 `[B, H * W * C]`, for use inside a graph.
+
+        Args:
+          seeds: int32 `[B, 2]`: the seed that `sample` was given, and the number of the image.
+          temperatures: float32 `[B]`.
+        """
         noise = random.normal([seeds[:, 0], seeds[:, 1]], self.config.dimensions)
-        return self._decode(noise * temperatures[:, tf.newaxis], condition)
+        return noise * temperatures[:, tf.newaxis]
 
     def encode(self, images: Any, label: Label = None, seed: int | None = None) -> np.ndarray:
         """Standardised latents of images, float `[B, H * W * C]`.
@@ -530,12 +551,12 @@ class BPLF(keras.Model):
         return self._in_batches("encode_noisy", self._encode_noisy, images, label, keys)
 
     def _encode(self, images: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
-        return self._to_latent(dequantise(images, 0.5, self._dtype()), condition)
+        return self.to_latent(dequantise(images, 0.5, self._dtype()), condition)
 
     def _encode_noisy(
         self, images: tf.Tensor, condition: tf.Tensor | None, keys: tf.Tensor
     ) -> tf.Tensor:
-        return self._to_latent(self._evaluation_input(images, keys), condition)
+        return self.to_latent(self._evaluation_input(images, keys), condition)
 
     @property
     def latent_sizes(self) -> list[int]:
@@ -556,7 +577,7 @@ class BPLF(keras.Model):
         return self._in_batches("decode", self._decode, latents, label)
 
     def _decode(self, latents: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
-        return quantise(self._to_image(latents, condition))
+        return quantise(self.to_image(latents, condition))
 
     def transfer(
         self, images: Any, source: Label, target: Label, strength: float = 1.0
@@ -584,16 +605,41 @@ class BPLF(keras.Model):
 
     def _inverse_error(self, images: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
         x = dequantise(images, 0.5, self._dtype())
-        restored = self._to_image(self._to_latent(x, condition), condition)
+        restored = self.to_image(self.to_latent(x, condition), condition)
         return tf.reduce_max(tf.abs(restored - x), axis=[1, 2, 3])
 
-    def _to_latent(self, x: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+    def to_latent(self, x: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        """Standardised latents of images in the flow's scale, for use inside a graph.
+
+        Args:
+          x: `[B, H, W, C]` in `[-0.5, 0.5)`.
+          condition: `[B, E]`, or None for an unconditional model.
+        """
         mean, scale = self.prior.location_and_scale(condition)
         return (self.bijector(condition).inverse(x) - mean) / scale
 
-    def _to_image(self, latents: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+    def to_image(self, latents: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor:
+        """The inverse of `to_latent`; what it gives may lie outside `[-0.5, 0.5)`."""
         mean, scale = self.prior.location_and_scale(condition)
         return self.bijector(condition).forward(mean + scale * tf.cast(latents, scale.dtype))
+
+    # Export
+
+    def for_export(self, unroll: bool = False) -> BPLF:
+        """A copy for graphs that are written to a file: inverses are weights instead of work.
+
+        It gives what this model gives, and is not for training.
+
+        Args:
+          unroll: see `FlowStack`.
+        """
+        copy = BPLF.from_config(self.get_config())
+        copy.set_weights(self.get_weights())
+        for layer in copy._flatten_layers():
+            if isinstance(layer, Invert1x1ConvWeights):
+                layer.fold()
+        copy._unroll = unroll
+        return copy
 
     # Checks
 

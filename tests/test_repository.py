@@ -21,6 +21,7 @@ QUICK_COMMANDS = {
     "build": ["-m", "datasets.build", "--help"],
     "datasets": ["-c", "import datasets"],
     "export": ["-c", "import export"],
+    "export.saved_model": ["-m", "export.saved_model", "--help"],
     "fit": ["-m", "trainers.fit", "--help"],
     "sample": ["-m", "trainers.sample", "--help"],
 }
@@ -118,7 +119,7 @@ def test_every_import_is_a_declared_dependency() -> None:
     # What an extra of its own brings is imported only where it was asked for.
     checkout = {
         Requirement(text).name
-        for extra in ("checkout", "beam", "faces", "mtcnn")
+        for extra in ("checkout", "beam", "faces", "mtcnn", "serving", "tflite")
         for text in extras[extra]
     }
     distributions = packages_distributions()

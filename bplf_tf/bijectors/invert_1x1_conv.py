@@ -64,13 +64,16 @@ class Invert1x1Conv(FlowBijector):
         """W, `[..., C, C]`."""
         return tf.convert_to_tensor(self._kernel)
 
-    def _forward_and_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    @property
+    def inverse_kernel(self) -> tf.Tensor:
+        """W^-1, `[..., C, C]`."""
         inverse = self._inverse_kernel
         if inverse is None:
-            inverse = tf.linalg.inv(self.kernel)
-        elif callable(inverse):
-            inverse = inverse()
-        return _multiply_channels(x, inverse), -self._log_det(x)
+            return tf.linalg.inv(self.kernel)
+        return tf.convert_to_tensor(inverse() if callable(inverse) else inverse)
+
+    def _forward_and_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return _multiply_channels(x, self.inverse_kernel), -self._log_det(x)
 
     def _inverse_and_log_det(self, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return _multiply_channels(y, self.kernel), self._log_det(y)

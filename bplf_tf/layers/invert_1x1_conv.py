@@ -24,6 +24,7 @@ class Invert1x1ConvWeights(keras.layers.Layer):
     def __init__(self, depth: int, channels: int, form: str, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.form = form
+        self.folded: dict[str, keras.Variable] = {}
         rotations = _rotations(depth, channels, seed)
         if form == "dense":
             self.kernel = self._add("kernel", rotations)
@@ -40,8 +41,31 @@ class Invert1x1ConvWeights(keras.layers.Layer):
 
         return self.add_weight(shape=value.shape, initializer=start, name=name, **kwargs)
 
+    def fold(self) -> None:
+        """Keeps W, its inverse and its log-det as weights, as they are now.
+
+        For export: a graph then reads what it would compute anew in every call.
+        """
+        slices = self.stacked()
+        steps = [
+            self.bijector({name: values[k] for name, values in slices.items()})
+            for k in range(len(slices["kernel"]))
+        ]
+        inverse = np.stack([step.inverse_kernel.numpy() for step in steps])
+        values = {
+            "kernel": slices["kernel"].numpy(),
+            "inverse_kernel": inverse,
+            "log_abs_det": slices["log_abs_det"].numpy(),
+        }
+        self.folded = {
+            name: self._add(f"folded_{name}", value, trainable=False)
+            for name, value in values.items()
+        }
+
     def stacked(self) -> dict[str, tf.Tensor]:
         """`kernel [K, C, C]`, `log_abs_det [K]`, and what `bijector` needs to invert."""
+        if self.folded:
+            return {n: tf.convert_to_tensor(weight.value) for n, weight in self.folded.items()}
         if self.form == "dense":
             kernel = tf.convert_to_tensor(self.kernel.value)
             return {"kernel": kernel, "log_abs_det": kernel_log_abs_det(kernel)}
@@ -56,9 +80,10 @@ class Invert1x1ConvWeights(keras.layers.Layer):
     def bijector(self, slices: dict[str, tf.Tensor]) -> Invert1x1Conv:
         """One convolution from its slices of `stacked`; inverts W only when it has to."""
         factors = {name: slices[name] for name in ("lu", "sign", "permutation") if name in slices}
+        inverse = (lambda: lu_inverse(**factors)) if factors else slices.get("inverse_kernel")
         return Invert1x1Conv(
             slices["kernel"],
-            inverse_kernel=(lambda: lu_inverse(**factors)) if factors else None,
+            inverse_kernel=inverse,
             log_abs_det=slices["log_abs_det"],
         )
 

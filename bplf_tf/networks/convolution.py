@@ -6,6 +6,9 @@ the same gradients take a fraction of the time; `benchmarks/convolution.py` meas
 the library's own gradients are used.
 """
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -15,6 +18,21 @@ from tensorflow_probability.python.internal import prefer_static as ps
 FEW_CHANNELS = 16
 
 Gradients = tuple[tf.Tensor, tf.Tensor]
+
+_PLAIN: contextvars.ContextVar[bool] = contextvars.ContextVar("plain", default=False)
+
+
+@contextlib.contextmanager
+def plain_convolutions() -> Iterator[None]:
+    """Within it, every convolution is one operation of the library, with its own gradient.
+
+    For graphs that another interpreter than TensorFlow will run, with kernels of its own.
+    """
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -34,7 +52,7 @@ def add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     """Adds `[C]`, with the operation that TensorFlow fuses into convolutions, or `[..., C]`."""
     if bias.shape.rank > 1:
         return x + bias
-    return tf.nn.bias_add(x, bias) if _on_gpu() else _bias_add(x, bias)
+    return tf.nn.bias_add(x, bias) if _by_library() else _bias_add(x, bias)
 
 
 @tf.custom_gradient
@@ -47,13 +65,13 @@ def _bias_add(x: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Any]:
     return tf.nn.bias_add(x, bias), gradient
 
 
-def _on_gpu() -> bool:
-    return bool(tf.config.list_logical_devices("GPU"))
+def _by_library() -> bool:
+    return _PLAIN.get() or bool(tf.config.list_logical_devices("GPU"))
 
 
 def _convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     side, _, channels_in, channels_out = kernel.shape
-    if _on_gpu():
+    if _by_library():
         return _library_convolution(x, kernel)
     if side == 1:
         return _convolution_1x1(x, kernel)

@@ -1,0 +1,44 @@
+"""The SavedModel of a model's exported functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from bplf_tf import BPLF
+from datasets.files import WriteError, system_reason
+from export.guards import raising
+from export.signatures import Signature, signatures
+
+
+def write_saved_model(model: BPLF, folder: Path, most_rows: int) -> list[Signature]:
+    """Writes the SavedModel of all functions of a model into an existing, empty folder.
+
+    Args:
+      model: with the weights to export; it is copied, not changed.
+      folder: to write into.
+      most_rows: rows that a call of a function may have.
+
+    Returns:
+      What was written, `sample` first, which is also `serving_default`.
+
+    Raises:
+      ValueError: for a model that cannot be exported.
+      WriteError: for a full disk and the like.
+    """
+    found = signatures(model.for_export())
+    # Keras' archive finds the variables that the functions use. tf.saved_model.save of anything
+    # that holds the model would store them twice, and TensorFlow Serving load neither.
+    archive = keras.export.ExportArchive()
+    for signature in found:
+        specs = [one.spec for one in signature.inputs]
+        archive.add_endpoint(signature.name, raising(signature, most_rows), specs)
+    try:
+        archive.write_out(str(folder), verbose=False)
+    except tf.errors.OpError as error:
+        if system_reason(error) is None:
+            raise
+        raise WriteError(f"could not write {folder}: {system_reason(error)}") from error
+    return found
