@@ -1,4 +1,4 @@
-"""Exports a trained model as a web page that runs it: pictures are drawn and changed in the browser.
+"""Exports a trained model as a web page that runs it, to draw faces and to change expressions.
 
     python -m export.web --model=runs/faces/model.keras --out=site
     python -m http.server --directory site
