@@ -13,8 +13,8 @@ def load_pretrained(name: str) -> BPLF:
     """A model whose weights come with the library; nothing is downloaded.
 
     Args:
-      name: `"drawn_faces"`: drawn faces of seven expressions, 48x48 grey. What it was trained on, and
-        what it reached, is in its card, `pretrained_models/drawn_faces.md` beside this file.
+      name: `"drawn_faces"`: drawn faces of seven expressions, 48x48 grey. What it was trained on
+        and what it reached, is in its card, `pretrained_models/drawn_faces.md` beside this file.
 
     Raises:
       ValueError: for an unknown name.
