@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bplf_tf.catalogue import presets
     from bplf_tf.model import BPLF, load_model
     from bplf_tf.pixel_synthesis import PixelSynthesis
+    from bplf_tf.pretrained import load_pretrained
 
 __version__ = "0.1.0"
 
@@ -24,6 +25,7 @@ __all__ = [
     "ModelConfig",
     "PixelSynthesis",
     "load_model",
+    "load_pretrained",
     "preset_config",
     "presets",
 ]
@@ -33,6 +35,7 @@ _LATER = {
     "BPLF": "bplf_tf.model",
     "PixelSynthesis": "bplf_tf.pixel_synthesis",
     "load_model": "bplf_tf.model",
+    "load_pretrained": "bplf_tf.pretrained",
     "presets": "bplf_tf.catalogue",
 }
 

@@ -1,0 +1,215 @@
+// The page: what its controls do.
+
+import {loadModel} from './model.js';
+import {CropWindow, readPhoto} from './photo.js';
+import {cropOf, draw, offerDownload} from './pictures.js';
+
+const FACES = 12;
+const AS_LIKELIEST = 'likeliest';
+
+const $ = (id) => document.getElementById(id);
+
+/** Runs the newest request alone: those that came while one ran are dropped but for the last. */
+function latestOnly(work) {
+  let running = false;
+  let wanted = false;
+  return async () => {
+    wanted = true;
+    if (running) return;
+    running = true;
+    try {
+      while (wanted) {
+        wanted = false;
+        await work(() => wanted);
+      }
+    } catch (error) {
+      say(`That did not work: ${error.message}`, true);
+    } finally {
+      running = false;
+    }
+  };
+}
+
+function say(text, isError = false) {
+  $('status').textContent = text;
+  $('status').classList.toggle('error', isError);
+}
+
+function fillSelect(select, options) {
+  select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+}
+
+function showCard(card) {
+  const rows = {
+    Labels: card.labels.join(', '),
+    Pictures: `${card.image_shape[0]} x ${card.image_shape[1]} pixels, ${card.image_shape[2] === 1 ? 'grey' : 'colour'}`,
+    'Trained on': card.data,
+    'Licence of the data': card.data_licence,
+    Likelihood: likelihood(card.metrics),
+    Parameters: card.parameters.toLocaleString('en'),
+  };
+  const shown = Object.entries(rows).filter(([, value]) => value !== undefined && value !== null);
+  $('card').replaceChildren(...shown.flatMap(([name, value]) => [
+    Object.assign(document.createElement('dt'), {textContent: name}),
+    Object.assign(document.createElement('dd'), {textContent: value}),
+  ]));
+}
+
+function likelihood(metrics) {
+  if (metrics?.bits_per_dim === undefined) return null;
+  return `${metrics.bits_per_dim.toFixed(3)} bits per dimension, of ${metrics.images} images that it was not trained on`;
+}
+
+function newFaces(model) {
+  let chosen = 0;
+  let pictures = [];
+  const buttons = Array.from({length: FACES}, (_, row) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.append(document.createElement('canvas'));
+    button.addEventListener('click', () => choose(row));
+    return button;
+  });
+  $('faces').replaceChildren(...buttons);
+
+  const name = () => {
+    const first = model.labels[Number($('label').value)];
+    if (!$('second-label').value) return first;
+    return `${first} and ${model.labels[Number($('second-label').value)]}`;
+  };
+
+  function choose(row) {
+    chosen = row;
+    buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(i === row)));
+    if (!pictures[row]) return;
+    draw($('chosen-face'), pictures[row], model);
+    $('chosen-text').textContent = `Face ${row + 1} of seed ${$('seed').value}, ${name()}`;
+    $('chosen-face').setAttribute('aria-label', $('chosen-text').textContent);
+    offerDownload($('download-chosen'), $('chosen-face'), `${name().replaceAll(' ', '_')}_seed_${$('seed').value}_face_${row + 1}.png`);
+    $('chosen').hidden = false;
+  }
+
+  const sample = latestOnly(async (outdated) => {
+    const second = $('second-label').value === '' ? null : Number($('second-label').value);
+    $('share').disabled = second === null;
+    $('share-value').textContent = `${Math.round(100 * $('share').value)} %`;
+    $('temperature-value').textContent = Number($('temperature').value).toFixed(2);
+    if (!$('seed').reportValidity()) return;
+    const condition = model.condition(Number($('label').value), second, Number($('share').value));
+    const [temperature, seed] = [Number($('temperature').value), Number($('seed').value)];
+    $('faces').setAttribute('aria-busy', 'true');
+    pictures = [];
+    for (let row = 0; row < FACES && !outdated(); row++) {
+      pictures[row] = await model.sample(condition, temperature, seed, row);
+      draw(buttons[row].firstChild, pictures[row], model);
+      buttons[row].setAttribute('aria-label', `Face ${row + 1}, ${name()}`);
+      if (row === chosen) choose(row);
+    }
+    if (outdated()) return;
+    $('faces').setAttribute('aria-busy', 'false');
+    say('Ready.');
+  });
+
+  for (const id of ['label', 'second-label', 'share', 'temperature', 'seed']) $(id).addEventListener('input', sample);
+  $('sample-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    $('seed').value = crypto.getRandomValues(new Int32Array(1))[0];
+    sample();
+  });
+  choose(0);
+  sample();
+  return () => ({picture: pictures[chosen], label: Number($('label').value), mixed: $('second-label').value !== ''});
+}
+
+function changeExpression(model, chosenFace) {
+  const picture = {values: null, label: null};
+
+  const transfer = latestOnly(async (outdated) => {
+    if (!picture.values) return;
+    const values = picture.values;
+    $('strength-value').textContent = Number($('strength').value).toFixed(2);
+    let source = $('source').value;
+    if (source === AS_LIKELIEST) {
+      picture.label ??= await model.likeliestLabel(values);
+      if (outdated()) return;
+      source = picture.label;
+      $('before-text').textContent = `What the model sees: likeliest as ${model.labels[source]}`;
+    } else {
+      $('before-text').textContent = `What the model sees, taken as ${model.labels[Number(source)]}`;
+    }
+    const target = Number($('target').value);
+    const changed = await model.transfer(values, Number(source), target, Number($('strength').value));
+    if (outdated()) return;
+    draw($('after'), changed, model);
+    $('after-text').textContent = `As ${model.labels[target]}, strength ${Number($('strength').value).toFixed(2)}`;
+    $('after').setAttribute('aria-label', $('after-text').textContent);
+    offerDownload($('download-after'), $('after'), `${model.labels[target]}.png`);
+  });
+
+  function take(values) {
+    Object.assign(picture, {values, label: null});
+    draw($('before'), values, model);
+    $('photo-error').textContent = '';
+    $('editor').hidden = false;
+    transfer();
+  }
+
+  const crop = new CropWindow($('crop'), $('zoom'), () => take(cropOf(crop.bitmap, crop.square, model)));
+
+  async function open(file) {
+    try {
+      const bitmap = await readPhoto(file);
+      $('crop').parentElement.hidden = false;
+      $('source').value = AS_LIKELIEST;
+      crop.show(bitmap);
+    } catch (error) {
+      $('photo-error').textContent = error.message;
+    }
+  }
+
+  $('photo').addEventListener('change', () => $('photo').files[0] && open($('photo').files[0]));
+  $('drop').addEventListener('dragover', (event) => {
+    event.preventDefault();
+    $('drop').classList.add('over');
+  });
+  $('drop').addEventListener('dragleave', () => $('drop').classList.remove('over'));
+  $('drop').addEventListener('drop', (event) => {
+    event.preventDefault();
+    $('drop').classList.remove('over');
+    const file = event.dataTransfer.files[0];
+    if (file) open(file);
+    else $('photo-error').textContent = 'That is no file. Drop a picture file, or choose one.';
+  });
+  for (const id of ['source', 'target', 'strength']) $(id).addEventListener('input', transfer);
+  $('transfer-form').addEventListener('submit', (event) => event.preventDefault());
+  $('edit-chosen').addEventListener('click', () => {
+    const {picture: values, label, mixed} = chosenFace();
+    $('crop').parentElement.hidden = true; // it has the model's size already
+    $('source').value = mixed ? AS_LIKELIEST : String(label);
+    take(values);
+    $('target').focus();
+    $('editor').scrollIntoView({block: 'nearest'});
+  });
+}
+
+async function start() {
+  let model;
+  try {
+    model = await loadModel();
+  } catch (error) {
+    say(`The model could not be loaded: ${error.message}`, true);
+    return;
+  }
+  const labels = model.labels.map((label, i) => [i, label]);
+  fillSelect($('label'), labels);
+  fillSelect($('second-label'), [['', 'nothing'], ...labels]);
+  fillSelect($('source'), [[AS_LIKELIEST, 'the likeliest'], ...labels]);
+  fillSelect($('target'), labels);
+  const happy = model.labels.indexOf('happy');
+  if (happy >= 0) for (const id of ['label', 'target']) $(id).value = String(happy);
+  showCard(model.card);
+  for (const id of ['label', 'second-label', 'temperature', 'seed', 'another', 'photo']) $(id).disabled = false;
+  changeExpression(model, newFaces(model));
+}
+
+start();

@@ -1,0 +1,229 @@
+"""The page in a real browser, beside the same model in Python."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from export import web
+from tests.export.browser import chromium, pixels, requested_hosts, served, skip_without_browser
+
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def site(model_file, tmp_path_factory):
+    """The page of a trained model."""
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm, which fetches LiteRT.js")
+    folder = tmp_path_factory.mktemp("web") / "site"
+    assert web.main(web.WebSettings(model=str(model_file), out=str(folder))) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def driver():
+    skip_without_browser()
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    with served(site) as url:
+        yield url
+
+
+@pytest.fixture
+def page(driver, address):
+    """The page, loaded anew, with its first faces."""
+    driver.set_window_size(1200, 1600)
+    driver.get(address)
+    wait_until(driver, lambda: text(driver, "status") == "Ready.")
+    return driver
+
+
+def wait_until(driver, condition):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(driver, SECONDS, poll_frequency=0.05).until(lambda _: condition())
+
+
+def element(driver, name):
+    return driver.find_element("id", name)
+
+
+def text(driver, name):
+    return element(driver, name).text
+
+
+def choose(driver, name, value):
+    """Sets a select or an input as a user would, with its event."""
+    script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'));"
+    driver.execute_script(script, element(driver, name), str(value))
+
+
+def settle(driver):
+    """Waits for the faces of the newest choices."""
+    wait_until(driver, lambda: element(driver, "faces").get_attribute("aria-busy") == "false")
+
+
+def faces(driver):
+    canvases = driver.find_elements("css selector", "#faces canvas")
+    return np.stack([pixels(driver, canvas) for canvas in canvases])
+
+
+def grey(rgba):
+    assert (rgba[..., :1] == rgba[..., :3]).all()
+    assert (rgba[..., 3] == 255).all()
+    return rgba[..., :1]
+
+
+def assert_same_picture(found, expected):
+    difference = np.abs(found.astype(int) - expected.astype(int))
+    assert difference.max() <= 1
+    assert (difference == 0).mean() > 0.97  # weights are float16 in the file
+
+
+def upload(driver, path):
+    element(driver, "photo").send_keys(str(path))
+
+
+def test_asks_no_other_host_and_reports_no_error(driver, address):
+    driver.get_log("performance"), driver.get_log("browser")
+    driver.get(address)
+    wait_until(driver, lambda: text(driver, "status") == "Ready.")
+    assert requested_hosts(driver) == {address.removeprefix("http://").rstrip("/")}
+    assert [
+        entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"
+    ] == []
+
+
+def test_samples_are_those_of_python(page, model):
+    classes = model.config.classes
+    for seed, label in ((0, "happy"), (-5, "sad")):
+        choose(page, "label", classes.index(label))
+        choose(page, "temperature", 0.6)
+        choose(page, "seed", seed)
+        settle(page)
+        expected = model.sample(label, n=12, temperature=0.6, seed=seed)
+        assert_same_picture(grey(faces(page)), expected)
+
+
+def test_mixture_is_that_of_python(page, model):
+    classes = model.config.classes
+    choose(page, "label", classes.index("happy"))
+    choose(page, "second-label", classes.index("surprise"))
+    choose(page, "share", 0.25)
+    settle(page)
+    condition = np.zeros((12, len(classes)), np.float32)
+    condition[:, classes.index("happy")], condition[:, classes.index("surprise")] = 0.75, 0.25
+    expected = model.sample(condition, n=12, temperature=0.7, seed=0)
+    assert_same_picture(grey(faces(page)), expected)
+    assert "happy and surprise" in text(page, "chosen-text")
+
+
+def test_another_face_by_keyboard(page):
+    from selenium.webdriver.common.keys import Keys
+
+    before = faces(page)
+    element(page, "another").send_keys(Keys.ENTER)
+    wait_until(page, lambda: element(page, "seed").get_attribute("value") != "0")
+    settle(page)
+    assert (faces(page) != before).any()
+
+
+def test_transfer_is_that_of_python(page, model, tmp_path):
+    classes, shape = model.config.classes, model.config.image_shape
+    image = model.sample("neutral", n=1, temperature=0.7, seed=3)
+    assert image.shape[1:] == shape
+    Image.fromarray(image[0, ..., 0]).save(tmp_path / "face.png")
+    upload(page, tmp_path / "face.png")
+    choose(page, "source", classes.index("neutral"))
+    choose(page, "target", classes.index("happy"))
+    choose(page, "strength", 0.8)
+    wait_until(page, lambda: text(page, "after-text") == "As happy, strength 0.80")
+    wait_until(page, lambda: "taken as neutral" in text(page, "before-text"))
+    assert (grey(pixels(page, element(page, "before"))) == image[0]).all()
+    expected = model.transfer(image, "neutral", "happy", strength=0.8)[0]
+    assert_same_picture(grey(pixels(page, element(page, "after"))), expected)
+    link = element(page, "download-after")
+    assert link.get_attribute("download") == "happy.png"
+    assert link.get_attribute("href").startswith("data:image/png;base64,")
+
+
+def test_source_is_the_likeliest_label(page, model, tmp_path):
+    image = model.sample("surprise", n=1, temperature=0.7, seed=4)
+    Image.fromarray(image[0, ..., 0]).save(tmp_path / "face.png")
+    upload(page, tmp_path / "face.png")
+    wait_until(page, lambda: "likeliest as" in text(page, "before-text"))
+    classes = model.config.classes
+    values = [model.bits_per_dim(image, label)[0] for label in classes]
+    assert text(page, "before-text").endswith(classes[int(np.argmin(values))])
+
+
+def test_sampled_face_can_be_changed(page):
+    page.find_elements("css selector", "#faces button")[2].click()
+    element(page, "edit-chosen").click()
+    wait_until(page, lambda: text(page, "after-text").startswith("As "))
+    shown = pixels(page, element(page, "before"))
+    assert (shown == pixels(page, element(page, "chosen-face"))).all()
+
+
+def large_photo():
+    ramp = np.linspace(0, 255, 1200, dtype=np.uint8)
+    return np.stack([np.tile(ramp, (900, 1))] * 3, axis=-1)
+
+
+def test_large_photo_is_cropped_and_resized(page, model, tmp_path):
+    Image.fromarray(large_photo()).save(tmp_path / "photo.jpg", quality=95)
+    upload(page, tmp_path / "photo.jpg")
+    wait_until(page, lambda: text(page, "after-text").startswith("As "))
+    shape = model.config.image_shape
+    square = Image.fromarray(large_photo()[:, 150:1050]).convert("L")
+    expected = np.asarray(square.resize((shape[1], shape[0]), Image.Resampling.BOX))
+    found = grey(pixels(page, element(page, "before")))[..., 0]
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 4
+
+
+@pytest.mark.parametrize("content", [b"not a picture", b"\x89PNG\r\n\x1a\n", b""])
+def test_bad_upload_gets_a_message_and_harms_nothing(page, tmp_path, content):
+    (tmp_path / "bad.png").write_bytes(content)
+    upload(page, tmp_path / "bad.png")
+    wait_until(page, lambda: "bad.png" in text(page, "photo-error"))
+    assert "is not a picture that this browser can read" in text(page, "photo-error")
+    Image.fromarray(large_photo()).save(tmp_path / "good.png")
+    upload(page, tmp_path / "good.png")
+    wait_until(page, lambda: text(page, "after-text").startswith("As "))
+    assert text(page, "photo-error") == ""
+
+
+def test_readable_on_a_phone(page):
+    page.set_window_size(500, 900)  # the least that Chromium's window takes
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True},
+    )
+    try:
+        assert page.execute_script("return document.documentElement.scrollWidth") <= 360
+        targets = page.find_elements("css selector", "button, select, .button")
+        assert all(one.size["height"] >= 36 for one in targets if one.is_displayed())
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_model_card_is_shown(page, model):
+    card = text(page, "card")
+    assert ", ".join(model.config.classes) in card
+    assert "Trained on" in card
+
+
+def test_missing_model_is_told(driver, site, tmp_path):
+    broken = tmp_path / "site"
+    shutil.copytree(site, broken)
+    Path(broken / "model.tflite").unlink()
+    with served(broken) as url:
+        driver.get(url)
+        wait_until(driver, lambda: "could not be loaded" in text(driver, "status"))
