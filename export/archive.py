@@ -35,9 +35,16 @@ def write_saved_model(model: BPLF, folder: Path, most_rows: int) -> list[Signatu
 
 
 def write_functions(
-    functions: Sequence[tuple[Signature, Callable[..., Tensors]]], folder: Path
+    functions: Sequence[tuple[Signature, Callable[..., Tensors]]],
+    folder: Path,
+    rows: int | None = None,
 ) -> None:
     """Writes a SavedModel of functions, each with the inputs of its signature.
+
+    Args:
+      functions: with what they are declared as.
+      folder: to write into.
+      rows: of every call; None leaves their number free.
 
     Raises:
       WriteError: for a full disk and the like.
@@ -46,7 +53,7 @@ def write_functions(
     # that holds the model would store them twice, and TensorFlow Serving load neither.
     archive = keras.export.ExportArchive()
     for signature, function in functions:
-        archive.add_endpoint(signature.name, function, [one.spec for one in signature.inputs])
+        archive.add_endpoint(signature.name, function, [one.spec(rows) for one in signature.inputs])
     try:
         archive.write_out(str(folder), verbose=False)
     except tf.errors.OpError as error:

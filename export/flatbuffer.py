@@ -19,15 +19,17 @@ from export.sharing_builder import SharingBuilder
 from export.signatures import Signature, signatures
 
 
-def flatbuffer(model: BPLF, precision: str) -> tuple[bytes, list[Signature]]:
+def flatbuffer(
+    model: BPLF, precision: str, rows: int | None = None
+) -> tuple[bytes, list[Signature]]:
     """A TFLite file, with builtin operations alone, of all functions without strings.
 
-    Steps are written out instead of looped over, the functions share their weights, and the size
-    of a batch is free.
+    Steps are written out instead of looped over, and the functions share their weights.
 
     Args:
       model: with the weights to export.
       precision: of the weights, one of `export.tflite.PRECISIONS`.
+      rows: of every call, for interpreters that take no other number; None leaves it free.
 
     Raises:
       ValueError: for a model that cannot be exported.
@@ -42,7 +44,7 @@ def flatbuffer(model: BPLF, precision: str) -> tuple[bytes, list[Signature]]:
     found = [one for one in signatures(copy) if not one.has_strings]
     with tempfile.TemporaryDirectory() as folder:
         with plain_operations():
-            write_functions([(one, blanking(one)) for one in found], Path(folder))
+            write_functions([(one, blanking(one)) for one in found], Path(folder), rows)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=[one.name for one in found]
         )

@@ -62,7 +62,7 @@ def _of_shape(value: tf.Tensor, one: Input) -> tf.Tensor:
     # A server feeds whatever it is sent. Hidden from the optimisers of graphs, which would take
     # the shape that is promised for granted, and the check for done.
     hidden = tf.raw_ops.PlaceholderWithDefault(input=value, shape=None)
-    return tf.ensure_shape(hidden, one.spec.shape, name=f"shape_of_{one.name}")
+    return tf.ensure_shape(hidden, one.spec().shape, name=f"shape_of_{one.name}")
 
 
 def _batch_checks(

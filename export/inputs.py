@@ -41,10 +41,9 @@ class Input:
     example: Any
     shown: Callable[[tf.Tensor], tf.Tensor] | None = tf.identity
 
-    @property
-    def spec(self) -> tf.TensorSpec:
-        """Shape and dtype of a batch."""
-        return tf.TensorSpec([None, *self.shape], self.dtype, name=self.name)
+    def spec(self, rows: int | None = None) -> tf.TensorSpec:
+        """Shape and dtype of a batch of `rows`, by default of any number of them."""
+        return tf.TensorSpec([rows, *self.shape], self.dtype, name=self.name)
 
     def examples(self, count: int) -> np.ndarray:
         """A batch of `count` examples."""

@@ -72,7 +72,8 @@ def main(settings: WebSettings) -> int:
 
     out = Path(settings.out or "").absolute()
     try:
-        content, exported = flatbuffer(model, settings.precision)
+        # LiteRT.js takes no batch of another size than the file's.
+        content, exported = flatbuffer(model, settings.precision, rows=1)
         with folder_written_aside(out) as aside:
             shutil.copytree(_PAGE, aside, dirs_exist_ok=True)
             fetch_runtime(aside / "runtime")
