@@ -3,7 +3,7 @@
     python -m benchmarks.pixel
 
 Fits one expression to random pairs (time does not depend on what they show), then edits faces one
-at a time and in a batch; beside the flow's numbers of weights, and StarGAN's as published.
+at a time and in a batch; beside the flow's number of weights, and StarGAN's.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> None:
             {"of": name, "weights": f"{count:,}", "times": f"{count / alone:.0f}"}
             for name, count in (
                 (f"flow bplf_3x3, size {_FLOW_SIZE.value}, seven labels", flow),
-                ("StarGAN's generator, seven labels, as published", STARGAN_PARAMETERS),
+                ("StarGAN's generator, seven labels, by its architecture", STARGAN_PARAMETERS),
             )
         ),
     ]

@@ -102,17 +102,20 @@ def transfer_from(
     strength: float = 1.0,
     label: Any = None,
 ) -> np.ndarray:
-    """Gives faces the change between two pictures of somebody else, uint8 `[B, H, W, C]`.
+    """Gives faces the change between pictures of others, uint8 `[B, H, W, C]`.
 
     All are encoded under one and the same label, so that the latents hold what the label does not
-    tell: `z + strength * (z_expressive - z_neutral)` is decoded under it again. Needs no name for
-    the expression, and no labels at all: an unconditional model does.
+    tell. The mean of `z_expressive - z_neutral` over the references is added, and the sum's length
+    made to change as the references' did: two latents have little in common, so that sums would
+    come to lie further out than any face. It is decoded under the same label again. Needs no name
+    for the expression, and no labels at all. One reference passes on much that is its own face's;
+    the mean of a dozen is a better expression.
 
     Args:
       model: any.
       images: uint8 `[B, H, W, C]`.
-      reference_neutral: uint8 `[1, H, W, C]`, or one for each image.
-      reference_expressive: the same person, likewise.
+      reference_neutral: uint8 `[R, H, W, C]`.
+      reference_expressive: the same people, in the same order.
       strength: factor of the change; see `STRENGTHS`.
       label: what the images show; by default each image's likeliest label.
 
@@ -123,17 +126,47 @@ def transfer_from(
     2021; attribute vectors of Glow (Kingma and Dhariwal 2018).
     """
     _check_strength(strength)
-    references = [np.asarray(one) for one in (reference_neutral, reference_expressive)]
-    count = len(images)
-    for name, reference in zip(("neutral", "expressive"), references, strict=True):
-        if len(reference) not in (1, count):
-            raise ValueError(f"got {len(reference)} {name} references for {count} images")
-    condition = _source(model, images, label) if model.config.classes else None
-    calm, moved = (
-        model.encode(np.broadcast_to(one, (count, *one.shape[1:])), condition) for one in references
-    )
-    latents = model.encode(images, condition) + strength * (moved - calm)
-    return model.decode(latents, condition)
+    if len(reference_neutral) != len(reference_expressive):
+        raise ValueError(
+            f"got {len(reference_neutral)} neutral references and {len(reference_expressive)} "
+            "expressive ones"
+        )
+    condition = None
+    if model.config.classes:
+        condition = _source(model, images, label)
+    latents = model.encode(images, condition)
+    if condition is None:
+        changed = _changed_as(model, latents, reference_neutral, reference_expressive, strength)
+        return model.decode(changed, None)
+    changed = np.empty_like(latents)
+    for one in np.unique(condition, axis=0):  # the references are encoded once for each label
+        shown = (condition == one).all(axis=1)
+        changed[shown] = _changed_as(
+            model, latents[shown], reference_neutral, reference_expressive, strength, one
+        )
+    return model.decode(changed, condition)
+
+
+def _changed_as(
+    model: BPLF,
+    latents: np.ndarray,
+    neutral: Any,
+    expressive: Any,
+    strength: float,
+    condition: np.ndarray | None = None,
+) -> np.ndarray:
+    """Latents `[B, D]` changed as those of the references do; see `transfer_from`."""
+    before, after = model.encode(neutral, condition), model.encode(expressive, condition)
+    longer = np.mean(_lengths(after) / np.maximum(_lengths(before), 1e-9))
+    moved = latents + strength * (after - before).mean(axis=0)
+    wanted = _lengths(latents) * longer**strength
+    scaled: np.ndarray = moved * (wanted / np.maximum(_lengths(moved), 1e-9))
+    return scaled
+
+
+def _lengths(latents: np.ndarray) -> np.ndarray:
+    lengths: np.ndarray = np.linalg.norm(latents, axis=-1, keepdims=True)
+    return lengths
 
 
 def interpolate(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-_LOOKED_AT = 64  # pairs, spread over all
+_LOOKED_AT = 64  # people, spread over all
 _FEWEST = 4  # below this, chance decides
 _MOST_SHIFT = 0.06  # of a side, in the median
 _DEVIATIONS = 3  # by which pairs must correlate more than strangers
@@ -68,21 +69,27 @@ def pairs_by_label(
     }
 
 
-def check_pairs(neutral: np.ndarray, expressive: np.ndarray, label: str) -> None:
+def check_pairs(
+    neutral: np.ndarray, expressive: np.ndarray, label: str, people: Any = None
+) -> None:
     """Checks that images are pairs: of the same people, in the same places.
 
     Args:
       neutral: uint8 `[N, H, W, C]`.
       expressive: the same shape.
       label: of the expressive ones, for errors.
+      people: `[N]`, who is in each pair; by default equal neutral images are of one person.
 
     Raises:
-      ValueError: if a face resembles those of other pairs as much as the one it is paired with, or
-        if faces of a pair are moved against each other. Fewer than four pairs tell neither.
+      ValueError: if a face resembles those of other people as much as the one it is paired with, or
+        if faces of a pair are moved against each other. Fewer than four people tell neither.
     """
-    if len(neutral) < _FEWEST:
+    if people is None:
+        people = [zlib.crc32(image.tobytes()) for image in neutral]
+    _, firsts = np.unique(np.asarray(people), return_index=True)
+    if len(firsts) < _FEWEST:
         return
-    chosen = np.linspace(0, len(neutral) - 1, min(len(neutral), _LOOKED_AT)).astype(int)
+    chosen = firsts[np.linspace(0, len(firsts) - 1, min(len(firsts), _LOOKED_AT)).astype(int)]
     before, after = (_standardised(images[chosen]) for images in (neutral, expressive))
     if not before.any() or not after.any():
         return  # all faces are equal: nothing can be told

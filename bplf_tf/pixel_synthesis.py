@@ -148,6 +148,7 @@ class PixelSynthesis:
             label, or pairs that are not pairs or not aligned.
         """
         given = pairs_by_label(neutral, expressive, NEUTRAL)
+        groups_of: dict[str, Any] = {}
         for label, (before, after) in given.items():
             if len(before) != len(after):
                 raise ValueError(
@@ -156,12 +157,15 @@ class PixelSynthesis:
                 )
             if len(before) < 2:
                 raise ValueError(f"fitting {label!r} needs at least two pairs, got {len(before)}")
+            groups = people[label] if isinstance(people, Mapping) else people
+            if groups is not None and len(groups) != len(before):
+                raise ValueError(f"got {len(groups)} people for {len(before)} pairs of {label!r}")
             if not pairs_checked:
-                check_pairs(before, after, label)
+                check_pairs(before, after, label, groups)
+            groups_of[label] = groups
         weights, ridges = {}, {}
         for label, (before, after) in given.items():
-            groups = people[label] if isinstance(people, Mapping) else people
-            ridges[label] = self._ridge(before, after, groups, seed)
+            ridges[label] = self._ridge(before, after, groups_of[label], seed)
             weights[label] = ridge_weights(
                 self.features, before, after, ridges[label], self.shared_channels, self._min_slope
             )
@@ -209,8 +213,6 @@ class PixelSynthesis:
         if not isinstance(self.ridge, str):
             return float(self.ridge)
         names = np.arange(len(neutral)) if groups is None else np.asarray(groups)
-        if len(names) != len(neutral):
-            raise ValueError(f"got {len(names)} people for {len(neutral)} pairs")
         count = min(_FOLDS, len(np.unique(names)))
         best, _ = cross_validated_ridge(
             self.features,

@@ -55,9 +55,13 @@ class EditSettings:
         metadata={"help": "Several strengths, side by side in one picture, such as 0,0.5,1."},
     )
     reference_neutral: str | None = setting(
-        None, "Instead of --target: picture of somebody's face, neutral; with the next flag."
+        None,
+        "Instead of --target, with the next flag: picture of somebody's face, neutral; or a folder "
+        "of several people's. The mean of a dozen works better than one.",
     )
-    reference_expressive: str | None = setting(None, "The same face with the expression to copy.")
+    reference_expressive: str | None = setting(
+        None, "The same face with the expression to copy; or a folder, in the same order of names."
+    )
     region: str | None = setting(None, "Edit nothing but eyes, mouth or face (without the rim).")
     detector: str = setting(
         "haar", f"Finds the faces: {', '.join(_DETECTORS[:-1])}; none: the picture is a face."
@@ -157,7 +161,10 @@ def main(settings: EditSettings) -> int:
         wish = Wish(settings.wanted(), settings.source, settings.strengths(), settings.region)
         detector = _detector(settings.detector)
         references = [
-            _patches(read_photograph(Path(path)), detector, settings, which="one")[0]
+            [
+                _patches(read_photograph(one), detector, settings, which="one")[0]
+                for one in (pictures_in(Path(path)) if Path(path).is_dir() else [Path(path)])
+            ]
             for path in (settings.reference_neutral, settings.reference_expressive)
             if path
         ]

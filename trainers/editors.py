@@ -54,13 +54,13 @@ def is_pixel_model(path: str) -> bool:
     return Path(path).suffix == ".npz"
 
 
-def load_editor(path: str, wish: Wish, references: Sequence[Reference] = ()) -> Editor:
+def load_editor(path: str, wish: Wish, references: Sequence[Sequence[Reference]] = ()) -> Editor:
     """Loads a model and checks that it can do what is wished.
 
     Args:
       path: a run directory or model.keras of a flow, or the .npz of a pixel model.
       wish: what is wanted.
-      references: of a flow: somebody's face neutral and expressive.
+      references: of a flow: people's faces, neutral, and the same with an expression.
 
     Raises:
       FileNotFoundError: there is no such model.
@@ -97,10 +97,15 @@ def _pixel_editor(path: str, wish: Wish) -> Editor:
     return Editor(shape, edit)
 
 
-def _flow_editor(path: str, wish: Wish, references: Sequence[Reference]) -> Editor:
+def _flow_editor(path: str, wish: Wish, references: Sequence[Sequence[Reference]]) -> Editor:
     from bplf_tf import editing, load_model
     from bplf_tf.labels import condition_vectors
 
+    if len({len(faces) for faces in references}) > 1:
+        neutral, expressive = map(len, references)
+        raise ValueError(f"got {neutral} neutral references and {expressive} expressive ones")
+    if references and not references[0]:
+        raise ValueError("the folders of references have no pictures")
     model = load_model(path)
     shape, classes = model.config.image_shape, model.config.classes
     if wish.target is not None and not classes:
@@ -115,7 +120,9 @@ def _flow_editor(path: str, wish: Wish, references: Sequence[Reference]) -> Edit
     for strength in wish.strengths:
         if not low <= strength <= high:
             raise ValueError(f"strength must lie in {low:g}..{high:g}, got {strength:g}")
-    examples = [patch.cut(pixels, shape)[np.newaxis] for pixels, patch in references]
+    examples = [
+        np.stack([patch.cut(pixels, shape) for pixels, patch in faces]) for faces in references
+    ]
 
     def edit(images: np.ndarray) -> np.ndarray:
         source: Any = wish.source

@@ -305,6 +305,14 @@ def test_drawn_pairs_are_accepted_and_learnt(drawn):
     assert error(model.transform(neutral, "happy")) < 0.8 * error(neutral)
 
 
+def test_several_pairs_of_few_people_are_accepted(drawn):
+    """Frames of a sequence share their neutral image, and correlate with each other as pairs do."""
+    neutral, happy = (np.repeat(images[:2], 4, axis=0) for images in drawn)
+    happy = np.clip(happy.astype(int) + np.arange(8)[:, None, None, None], 0, 255).astype(np.uint8)
+    for people in (None, list("aaaabbbb")):
+        PixelSynthesis().fit(neutral, {"happy": happy}, people=people)
+
+
 def test_images_that_are_no_pairs_are_refused(drawn):
     neutral, happy = drawn
     with pytest.raises(ValueError, match="neutral and 'happy' are not pairs"):

@@ -97,7 +97,21 @@ def test_references_need_no_labels(unconditional, tmp_path):
         "reference_neutral": calm, "reference_expressive": moved,
     }  # fmt: skip
     assert run(unconditional, calm, tmp_path / "out.png", **given) == 0
-    np.testing.assert_array_equal(load(tmp_path / "out.png"), face(1, "sad", 16))
+    one = load(tmp_path / "out.png")
+    assert np.abs(one.astype(int) - face(1, "sad", 16)).max() <= 1  # of rounding
+    folders = {"neutral": tmp_path / "calm", "sad": tmp_path / "moved"}
+    for name, folder in folders.items():
+        folder.mkdir()
+        for seed in (1, 2):
+            save(folder / f"{seed}.png", face(seed, name, 16))
+    given |= {
+        "reference_neutral": str(folders["neutral"]), "reference_expressive": str(folders["sad"]),
+    }  # fmt: skip
+    assert run(unconditional, calm, tmp_path / "out.png", **given) == 0
+    assert (load(tmp_path / "out.png") != one).any()
+    (folders["sad"] / "2.png").unlink()
+    with pytest.raises(UserError, match="2 neutral references and 1 expressive ones"):
+        run(unconditional, calm, tmp_path / "out.png", **given)
 
 
 def test_a_folder_whose_failures_are_told(pixel, tmp_path, capsys):
