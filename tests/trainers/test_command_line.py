@@ -37,7 +37,7 @@ def test_help_lists_the_flags(module):
         (["--epoch=1"], "Unknown command line flag 'epoch'"),
         (["--flagfile=nowhere.flags"], "nowhere.flags"),
         (["runs/a"], "arguments that are not flags: runs/a"),
-        (["--preset=glow", "--epochs=1"], "the presets are bplf_3x3,"),
+        (["--preset=glo", "--epochs=1"], "the presets are bplf_3x3,"),
         (["--dataset=fer2014", "--epochs=1"], "--dataset must be one of cifar10,"),
         (["--batch_size=0", "--epochs=1"], "--batch_size must be a positive integer, got 0"),
     ],
