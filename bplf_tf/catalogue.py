@@ -69,7 +69,9 @@ def cost(config: ModelConfig) -> tuple[int, int]:
     stacks = [*zip(model.steps, wanted, strict=True)]
     stacks += zip(model.checkerboards, config.checkerboard_depths, strict=False)
     parameters = model.count_params()
-    multiplications = sum(prior.multiplications for prior in model.split_priors)
+    priors = [*model.pca_priors, *model.split_priors]
+    multiplications = sum(prior.multiplications for prior in priors)
+    multiplications += model.pca.multiplications if model.pca else 0
     for steps, depth in stacks:
         per_step = sum(math.prod(weight.shape[1:]) for weight in steps.variables)
         parameters += (depth - steps.depth) * per_step

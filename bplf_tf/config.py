@@ -17,7 +17,7 @@ AFFINE_ORDERS = ("scale_shift", "shift_scale")
 LABEL_PLACES = ("g0", "g1", "split_prior", "top_prior")
 PRIORS = ("learned", "standard")
 NETWORK_DTYPES = ("float32", "mixed_bfloat16")
-SVD_PROTOCOLS = ("paper", "anneal", "bijector")
+SVD_PROTOCOLS = ("paper", "anneal", "bijector", "pca")
 SQUEEZES = ("plain", "haar", "flatten")
 PERMUTATIONS = ("1x1_conv", "swap")
 KERNEL_FORMS = ("lu", "dense")
@@ -88,8 +88,8 @@ class ModelConfig:
       kernel_form: 1x1 convolutions as `"lu"` factors or one `"dense"` matrix.
       memory: of training: `"ordinary"` keeps what every step computed; `"constant"` rebuilds it in
         the backward pass, so that memory does not grow with depth.
-      svd_protocol: how truncated singular values enter: `None`, `"paper"`, `"anneal"` or
-        `"bijector"`; see `bplf_tf.svd`.
+      svd_protocol: how truncated singular values enter: `None`, `"paper"`, `"anneal"`,
+        `"bijector"` or `"pca"`; see `bplf_tf.svd`.
       svd_rank: singular values kept; `None` means `min(height, width) // 2`.
       svd_slope: slope below the threshold of the `"bijector"` protocol, in (0, 1).
       svd_anneal_steps: training steps after which the `"anneal"` protocol has reached full rank.
@@ -178,7 +178,14 @@ class ModelConfig:
         if shape[2] not in (1, 3):
             raise ValueError(f"image_shape must have 1 or 3 channels, got {shape[2]} in {shape}")
         _check_positive_integer("levels", self.levels)
-        if shape[0] % 2**self.levels or shape[1] % 2**self.levels:
+        if self.svd_protocol == "pca":
+            divisor = 2 ** (self.levels + 1)
+            if shape[0] % divisor or shape[1] % divisor:
+                raise ValueError(
+                    f"svd_protocol='pca' halves height and width once more: they must be divisible "
+                    f"by 2**(levels + 1) = {divisor}, got {shape[0]}x{shape[1]}"
+                )
+        elif shape[0] % 2**self.levels or shape[1] % 2**self.levels:
             fitting = 0
             while shape[0] % 2 ** (fitting + 1) == 0 and shape[1] % 2 ** (fitting + 1) == 0:
                 fitting += 1
@@ -287,6 +294,11 @@ class ModelConfig:
                 f"svd_rank must lie in 1..{largest} for images of shape {self.image_shape}, "
                 f"got {self.svd_rank}"
             )
+        if self.svd_protocol == "pca" and self.svd_rank is not None:
+            raise ValueError(
+                "svd_protocol='pca' keeps half of the components of either side, and takes no "
+                f"svd_rank; got {self.svd_rank}"
+            )
         if not 0 < self.svd_slope < 1:
             raise ValueError(f"svd_slope must lie strictly between 0 and 1, got {self.svd_slope}")
 
@@ -295,6 +307,13 @@ class ModelConfig:
         """Numbers in one image: height * width * channels."""
         height, width, channels = self.image_shape
         return height * width * channels
+
+    @property
+    def flow_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of what the first level sees: the image, or its main part."""
+        height, width, channels = self.image_shape
+        halved = self.svd_protocol == "pca"
+        return (height // 2, width // 2, channels) if halved else self.image_shape
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -313,7 +332,8 @@ class ModelConfig:
     def level_channels(self) -> tuple[int, ...]:
         """Channels of each level after its squeeze, from the image on."""
         if self.squeeze == "flatten":
-            return (self.dimensions,)
+            height, width, channels = self.flow_shape
+            return (height * width * channels,)
         return tuple(self.image_shape[2] * 4 * 2**level for level in range(self.levels))
 
     @property
@@ -335,7 +355,8 @@ class ModelConfig:
         exists = {
             "g0": self.g0,
             "g1": True,
-            "split_prior": self.split_prior == "learned" and self.levels > 1,
+            "split_prior": self.split_prior == "learned"
+            and (self.levels > 1 or self.svd_protocol == "pca"),
             "top_prior": self.top_prior == "learned",
         }
         return len(self.classes) if place in self.label_into and exists[place] else 0

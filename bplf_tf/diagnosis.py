@@ -125,6 +125,8 @@ def _backwards(
                 for part in reversed(stacked):
                     sliced = {name: gradient[k] for name, gradient in stacked[part].items()}
                     yield f"{place}, step {k}, {part}", sliced
+    for i, prior in reversed([*enumerate(model.pca_priors)]):
+        yield f"the principal components, split prior {i}", of(prior.trainable_variables)
 
 
 def _walk(
@@ -136,6 +138,13 @@ def _walk(
     if model.pixel_logit:
         x = model.pixel_logit.bijector().inverse(x)
         yield "the pixels' logit", [x]
+    if model.pca:
+        x = model.pca.bijector().inverse(x)
+        yield "the principal components", [x]
+        for i, prior in enumerate(model.pca_priors):
+            x = prior.bijector(condition, dtype).inverse(x)
+            yield f"the principal components, split prior {i}", [x]
+            x, _ = split_channels(x)
     for level in range(model.config.levels):
         for place, steps in _stacks_of_level(model, level):
             if steps is model.steps[level]:

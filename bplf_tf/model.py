@@ -23,6 +23,7 @@ from bplf_tf.layers import (
     DiagonalScaleLayer,
     FlowSteps,
     HeavyTailsLayer,
+    PCALayer,
     PixelLogitLayer,
     SplitPriorLayer,
 )
@@ -61,6 +62,15 @@ class BPLF(keras.Model):
             if config.pixel_logit
             else None
         )
+        self.pca: PCALayer | None = None
+        self.pca_priors: list[SplitPriorLayer] = []
+        if config.svd_protocol == "pca":
+            self.pca = PCALayer(config.image_shape, dtype=config.dtype, name="pca")
+            height, width, channels = config.flow_shape
+            # Half of the four pictures leave, and half of what stays: the first one goes on.
+            for i, pictures in enumerate((4, 2)):
+                prior = self._split_prior(f"pca_prior_{i}", (height, width, pictures * channels))
+                self.pca_priors.append(prior)
         for level in range(config.levels):
             if config.checkerboard:
                 self.checkerboards.append(self._checkerboard(level, (height, width, channels)))
@@ -75,7 +85,8 @@ class BPLF(keras.Model):
                     )
                 )
             if level < config.levels - 1:
-                self.split_priors.append(self._split_prior(level, (height, width, channels)))
+                shape = (height, width, channels)
+                self.split_priors.append(self._split_prior(f"split_prior_{level}", shape))
                 channels //= 2
         self.tails = (
             HeavyTailsLayer(channels, dtype=config.dtype, name="tails")
@@ -123,7 +134,7 @@ class BPLF(keras.Model):
             name=f"level_{level}",
         )
 
-    def _split_prior(self, level: int, shape: tuple[int, int, int]) -> SplitPriorLayer:
+    def _split_prior(self, name: str, shape: tuple[int, int, int]) -> SplitPriorLayer:
         return SplitPriorLayer(
             shape=shape,
             condition_size=self.config.condition_size("split_prior"),
@@ -131,7 +142,7 @@ class BPLF(keras.Model):
             heavy_tails=self.config.heavy_tails,
             learned=self.config.split_prior == "learned",
             dtype=self.config.dtype,
-            name=f"split_prior_{level}",
+            name=name,
         )
 
     @classmethod
@@ -194,6 +205,7 @@ class BPLF(keras.Model):
             elif self.tails:
                 parts.append(self.tails.bijector())
             levels.append(tfp.bijectors.Chain(parts, name=f"level_{level}"))
+        levels = [*self._main_components(condition, dtype), *levels]
         chain: list[tfp.bijectors.Bijector] = [MultiScale(levels, self.config.image_shape)]
         if self.config.svd_protocol == "bijector":
             threshold, slope = self._svd_threshold.value, self.config.svd_slope
@@ -201,6 +213,16 @@ class BPLF(keras.Model):
         if self.pixel_logit:  # nearest to the image: it takes pixels, in their range
             chain.insert(0, self.pixel_logit.bijector())
         return tfp.bijectors.Chain(chain)
+
+    def _main_components(
+        self, condition: tf.Tensor | None, dtype: tf.DType
+    ) -> list[tfp.bijectors.Bijector]:
+        """Levels before the first one, in which all but the main components leave; or none."""
+        if not self.pca:
+            return []
+        first, second = (prior.bijector(condition, dtype) for prior in self.pca_priors)
+        chain = tfp.bijectors.Chain
+        return [chain([self.pca.bijector(), first], name="pca"), chain([second], name="pca_rest")]
 
     def distribution(
         self, label: Label = None, temperature: float = 1.0
@@ -228,7 +250,7 @@ class BPLF(keras.Model):
     def squeeze(self) -> tfp.bijectors.Bijector:
         """What every level begins with: `[..., H / 2, W / 2, 4 * C]` (forward) to images."""
         if self.config.squeeze == "flatten":
-            return flatten(self.config.image_shape)
+            return flatten(self.config.flow_shape)
         haar = self.config.squeeze == "haar"
         return tfp.bijectors.Chain([Squeeze(), Haar()], name="squeeze") if haar else Squeeze()
 
@@ -348,6 +370,10 @@ class BPLF(keras.Model):
             threshold = SVDTruncate.fit(x, self.config.rank)
             self._svd_threshold.assign(threshold)
             x = SVDTruncate(threshold=threshold, slope=self.config.svd_slope).inverse(x)
+        if self.pca:
+            x = self.pca.initialize(x)
+            for prior in self.pca_priors:
+                x = prior.initialize(x)
         for level, steps in enumerate(self.steps):
             if self.checkerboards:
                 x = self.checkerboards[level].initialize(x, condition)
@@ -617,8 +643,12 @@ class BPLF(keras.Model):
 
     @property
     def latent_sizes(self) -> list[int]:
-        """How many numbers of a latent each level gives, from the image on, in their order."""
-        halves = [self.config.dimensions // 2 ** (i + 1) for i in range(self.config.levels - 1)]
+        """How many numbers of a latent each level gives, from the image on, in their order.
+
+        Where principal components leave before the first level, they come in two parts before it.
+        """
+        splits = len(self.pca_priors) + self.config.levels - 1
+        halves = [self.config.dimensions // 2 ** (i + 1) for i in range(splits)]
         return [*halves, self.config.dimensions - sum(halves)]
 
     def decode(self, latents: Any, label: Label = None) -> np.ndarray:

@@ -8,6 +8,9 @@ truncate.
 * `"anneal"`: the same, but the rank grows linearly to full during `svd_anneal_steps`, so that the
   final model is an ordinary flow of untouched images.
 * `"bijector"`: `bplf_tf.bijectors.SVDTruncate` with a threshold sits in the flow; exact.
+* `"pca"`: nothing is truncated. Images are turned to the principal components of the training
+  images' rows and columns (`bplf_tf.bijectors.pca`); the first half of either goes through the
+  flow, the rest leaves at once through split priors that see it; exact.
 """
 
 from typing import Any

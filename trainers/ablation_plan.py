@@ -7,7 +7,7 @@ import itertools
 import shlex
 from collections.abc import Sequence
 
-from bplf_tf.config import NETWORKS, ModelConfig
+from bplf_tf.config import NETWORKS, SVD_PROTOCOLS, ModelConfig
 from bplf_tf.preset_table import PRESETS
 from datasets import flags
 from trainers.settings import FitSettings
@@ -18,7 +18,7 @@ _PRESET_TABLES: dict[str, tuple[str, ...]] = {
     "5": ("glow", "dlf", "bplf_3x3_svd"),
     "presets": tuple(PRESETS),
 }
-_PROTOCOLS = ("none", "paper", "anneal", "bijector")
+_PROTOCOLS = ("none", *SVD_PROTOCOLS)
 
 TABLES = (*_PRESET_TABLES, "g0", "svd")
 """`3`, `4` and `5` as in the paper, those methods that exist; `presets`, all; `g0`, whether it is

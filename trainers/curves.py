@@ -13,6 +13,10 @@ Curve = tuple[Sequence[float], Sequence[float]]  # places on the axis, values
 SMOOTHING = 0.85
 """That of the paper's figure 7."""
 
+# matplotlib's colours begin anew after ten curves; another style tells them apart then.
+_COLOURS = 10
+_STYLES = ("-", "--", ":", "-.")
+
 
 def mean_curve(curves: Sequence[Curve]) -> Curve:
     """The mean of the seeds' curves, as far as all of them go."""
@@ -38,9 +42,10 @@ def save_curves(curves: Mapping[str, Curve], axis: str, title: str, path: Path) 
     figure = Figure(figsize=(12, 5), layout="constrained")
     figure.suptitle(title)
     raw, smooth = figure.subplots(1, 2, sharey=True)
-    for name, (places, values) in curves.items():
-        raw.plot(places, values, label=name, marker="." if len(values) < 20 else "")
-        smooth.plot(places, smoothed(values, SMOOTHING), label=name)
+    for i, (name, (places, values)) in enumerate(curves.items()):
+        style = _STYLES[i // _COLOURS % len(_STYLES)]
+        raw.plot(places, values, style, marker="." if len(values) < 20 else "")
+        smooth.plot(places, smoothed(values, SMOOTHING), style, label=name)
     raw.set_title("as measured")
     smooth.set_title(f"smoothing {SMOOTHING:g}")
     raw.set_ylabel("bits/dim of held-out images")

@@ -281,7 +281,7 @@ class FitSettings:
         # The real shape comes with the data; without it, take one that fits all that depends on it.
         side = self.image_size
         if side is None:
-            step = 2 ** (self.levels or SIZES.get(self.size, {"levels": 1})["levels"])
+            step = 2 ** (1 + (self.levels or SIZES.get(self.size, {"levels": 1})["levels"]))
             side = step * max(1, math.ceil((self.svd_rank or 1) / step))
         # Three channels after the squeeze divide into all that one does, and more.
         self.model_config(image_shape=(side, side, self.channels or 3), classes=("any",))

@@ -4,6 +4,7 @@ from bplf_tf.layers.checkerboard import CheckerboardSteps
 from bplf_tf.layers.diagonal_scale import DiagonalScaleLayer
 from bplf_tf.layers.flow_steps import FlowSteps
 from bplf_tf.layers.heavy_tails import HeavyTailsLayer
+from bplf_tf.layers.pca import PCALayer
 from bplf_tf.layers.pixel_logit import PixelLogitLayer
 from bplf_tf.layers.split_prior import SplitPriorLayer
 
@@ -12,6 +13,7 @@ __all__ = [
     "DiagonalScaleLayer",
     "FlowSteps",
     "HeavyTailsLayer",
+    "PCALayer",
     "PixelLogitLayer",
     "SplitPriorLayer",
 ]

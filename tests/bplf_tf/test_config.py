@@ -42,6 +42,8 @@ def test_paper_size_is_that_of_the_sources() -> None:
         ({"network_dtype": "int8"}, "network_dtype must be one of"),
         ({"classes": ("a", "a")}, "distinct"),
         ({"svd_protocol": "none"}, "svd_protocol must be one of paper, anneal, bijector"),
+        ({"svd_protocol": "pca", "image_shape": (40, 48, 1)}, "divisible by .* = 16, got 40x48"),
+        ({"svd_protocol": "pca", "svd_rank": 3}, "takes no svd_rank; got 3"),
         ({"svd_rank": 49}, r"svd_rank must lie in 1\.\.48"),
         ({"svd_slope": 1.0}, "strictly between 0 and 1"),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),

@@ -120,6 +120,12 @@ def test_tables_hold_what_they_are_named_after():
     assert (config.svd_protocol, config.svd_rank, config.heavy_tails) == ("paper", 3, True)
 
 
+def test_ways_to_truncate():
+    configs = [config_of(own, SHAPE, CLASSES) for _, own in methods("svd")]
+    protocols = [config.svd_protocol for config in configs]
+    assert protocols == [None, "paper", "anneal", "bijector", "pca"]
+
+
 def test_equal_parameters_and_equal_flops():
     texts = [f"{own} --size=tiny" for _, own in methods("g0", ("full",))[::4]]
     configs = [config_of(text, SHAPE, CLASSES) for text in texts]

@@ -160,7 +160,7 @@ def test_a_run_is_not_overwritten_unless_told(finished):
         ({"dataset": "folder", "data_path": "/nowhere"}, "/nowhere"),
         ({"dataset": "fer2013", "data_path": "/nowhere.csv"}, "/nowhere.csv"),
         ({"image_size": 20, "levels": 3}, "use levels=2, with one depth"),
-        ({"preset": "glow"}, "the presets are"),
+        ({"preset": "glo"}, "the presets are"),
     ],
 )
 def test_users_mistakes_cost_no_time_and_leave_nothing(tmp_path, changes, message):
