@@ -10,7 +10,7 @@ PYTEST_OPTIONS := --numprocesses=$(WORKERS) --dist=loadfile --durations=10
 PYTEST := $(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup install demo test test-slow test-lowest lint types unit format wheel lock upgrade clean
+.PHONY: help setup install demo web-demo test test-slow test-lowest lint types unit format wheel lock upgrade clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1@\2/p' $(MAKEFILE_LIST) | while IFS=@ read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -39,6 +39,14 @@ demo: setup  ## train on drawn faces for a few minutes, then show where the pict
 	  "$(BIN)/python -m trainers.sample --model=$$run/model.keras --label=happy --n=16 --out=happy.png" \
 	  "$(BIN)/python -m trainers.sample --model=$$run/model.keras --label=all --n=8 --temperature=1.0 --out=all.png" \
 	  "$(BIN)/python -m trainers.fit --flagfile=drawn_faces.flags --max_minutes=60 --run_dir=$${run}_hour"
+
+web-demo: setup build/web_demo  ## serve the page of the drawn faces' model at http://localhost:8000; needs npm
+	@echo "http://localhost:8000, until Ctrl-C"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/web_demo 8000
+
+build/web_demo: bplf_tf/pretrained_models/drawn_faces/model.keras $(wildcard export/*.py export/page/*)
+	rm -rf $@
+	$(BIN)/python -m export.web --model=$< --out=$@
 
 test: lint types unit  ## ruff, mypy and every test that is not marked slow
 

@@ -14,12 +14,12 @@ def load_pretrained(name: str) -> BPLF:
 
     Args:
       name: `"drawn_faces"`: drawn faces of seven expressions, 48x48 grey. What it was trained on
-        and what it reached, is in its card, `pretrained_models/drawn_faces.md` beside this file.
+        and what it reached, is in its card, `pretrained_models/drawn_faces/model_card.md` beside this file.
 
     Raises:
       ValueError: for an unknown name.
     """
-    known = sorted(path.stem for path in _FOLDER.glob("*.keras"))
+    known = sorted(path.parent.name for path in _FOLDER.glob("*/model.keras"))
     if name not in known:
         raise ValueError(f"unknown pretrained model {name!r}; there are {', '.join(known)}")
-    return load_model(_FOLDER / f"{name}.keras")
+    return load_model(_FOLDER / name)

@@ -49,6 +49,7 @@ def describe(
         "data_licence": data_licence or _licences(provenance) or _NOT_KNOWN,
         "data_provenance": provenance,
         "metrics": result,
+        "command": config.get("command"),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
 
@@ -79,6 +80,7 @@ def card(description: dict[str, Any]) -> str:
             f"Licence of the data: {description['data_licence']}.",
             "`data_provenance` in the JSON file beside this card tells how it was split, and what "
             "was removed.",
+            f"Trained by `{description['command']}`." if description["command"] else "",
         ],
         "## Figures": [_figures(description["metrics"])],
         "## Functions": [_functions(description["signatures"])],
@@ -87,7 +89,10 @@ def card(description: dict[str, Any]) -> str:
             f"SHA-256 of the `.keras` file: `{description['weights_sha256']}`",
         ],
     }
-    return "\n\n".join("\n\n".join([title, *texts]) for title, texts in sections.items()) + "\n"
+    return (
+        "\n\n".join("\n\n".join([title, *filter(None, texts)]) for title, texts in sections.items())
+        + "\n"
+    )
 
 
 def _signature(signature: Signature) -> dict[str, Any]:

@@ -16,9 +16,11 @@ def model():
 
 
 def test_is_small_and_has_a_card():
-    path = pretrained._FOLDER / "drawn_faces.keras"
-    assert path.stat().st_size <= MOST_BYTES
-    assert "trainers.fit" in path.with_suffix(".md").read_text()
+    folder = pretrained._FOLDER / "drawn_faces"
+    assert (folder / "model.keras").stat().st_size <= MOST_BYTES
+    card = (folder / "model_card.md").read_text()
+    assert "python -m trainers.fit --flagfile=drawn_faces.flags" in card
+    assert "held-out images" in card
 
 
 def test_knows_drawn_faces(model):
