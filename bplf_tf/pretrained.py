@@ -14,7 +14,7 @@ def load_pretrained(name: str) -> BPLF:
 
     Args:
       name: `"drawn_faces"`: drawn faces of seven expressions, 48x48 grey. What it was trained on
-        and what it reached, is in its card, `pretrained_models/drawn_faces/model_card.md` beside this file.
+        and what it reached is in `pretrained_models/drawn_faces/model_card.md` beside this file.
 
     Raises:
       ValueError: for an unknown name.

@@ -77,7 +77,6 @@ def main(settings: PretrainedSettings) -> int:
             format="Keras file",
         )
         model_card.write(aside, description)
-        (aside / "model.json").unlink()  # config.json and result.json say the same
     print(f"wrote {FOLDER / name}")
     return 0
 
