@@ -25,8 +25,8 @@ class TFLiteSettings:
     out: str = setting("bplf.tflite", "File to write; its description is written beside it.")
     precision: str = setting(
         "float16",
-        f"Of the weights: {', '.join(PRECISIONS)}. float16 halves the file and changes nothing "
-        "that can be seen; dynamic_int8 is the smallest and quickest, and changes some pixels.",
+        f"Of the weights: {', '.join(PRECISIONS)}. float16 is about half the file and hardly "
+        "changes samples; dynamic_int8 is the smallest and quickest, and changes more pixels.",
     )
     data: str | None = setting(
         None, "What the model was trained on, for its card, where its run directory does not tell."
