@@ -67,7 +67,13 @@ def test_published_start_of_dlf() -> None:
     np.testing.assert_allclose(y[..., 2:], (x[..., 2:] + 1) * np.exp(np.tanh(1) - 3), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", FLOWS)
+QUICK = ("bplf_3x3", "realnvp")  # of the others, make test-slow
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in FLOWS],
+)
 def test_public_interface_and_saving(name: str, tmp_path: Path) -> None:
     model = BPLF(_config(name, image_shape=(8, 8, 3), dtype="float32"))
     images, labels = flow_checks.images(model.config, 8), flow_checks.labels(model.config, 8)

@@ -255,6 +255,7 @@ def test_kubernetes_manifest_is_valid():
         kubernetes_validate.validate(document, "1.30", strict=True)
 
 
+@pytest.mark.slow
 def test_benchmark(model_file, served, tmp_path):
     out = tmp_path / "figures.json"
     with servicer.grpc_server(servicer.Servicer(served)) as target:

@@ -41,6 +41,7 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_an_ablation_stops_goes_on_and_reports(tmp_path, monkeypatch, capsys):
     one = settings(tmp_path, seeds=1, methods="glow_svd")
     assert ablation.main(dataclasses.replace(one, plan_only=True)) == 0
