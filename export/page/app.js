@@ -186,6 +186,7 @@ function changeExpression(model, chosenFace) {
     const {picture: values, label, mixed} = chosenFace();
     $('crop').parentElement.hidden = true; // it has the model's size already
     $('source').value = mixed ? AS_LIKELIEST : String(label);
+    if ($('target').value === String(label)) $('target').value = String((label + 1) % model.labels.length);
     take(values);
     $('target').focus();
     $('editor').scrollIntoView({block: 'nearest'});
