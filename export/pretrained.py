@@ -46,6 +46,13 @@ class PretrainedSettings:
         for name in ("config.json", "result.json"):
             if not (Path(self.model) / name).is_file():
                 raise FileNotFoundError(f"{self.model} has no {name}: it is no finished run")
+        config = json.loads((Path(self.model) / "config.json").read_text(encoding="utf-8"))
+        sources = {of["source"] for of in config["data"].values()}
+        if sources != {"drawn_faces"}:
+            raise ValueError(
+                f"{self.model} was trained on {', '.join(sorted(sources))}: only weights trained "
+                "drawn faces, which belong to this project, may come with it"
+            )
 
 
 def main(settings: PretrainedSettings) -> int:
