@@ -50,7 +50,7 @@ class PretrainedSettings:
         sources = {of["source"] for of in config["data"].values()}
         if sources != {"drawn_faces"}:
             raise ValueError(
-                f"{self.model} was trained on {', '.join(sorted(sources))}: only weights trained "
+                f"{self.model} saw {', '.join(sorted(sources))}: only weights trained on "
                 "drawn faces, which belong to this project, may come with it"
             )
 

@@ -42,7 +42,7 @@ def test_licensed_faces_are_refused(run, tmp_path):
     config = json.loads((run / "config.json").read_text())
     config["data"]["train"]["source"] = "fer2013"
     (run / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match="was trained on fer2013: only weights trained on drawn"):
+    with pytest.raises(UserError, match="saw fer2013: only weights trained on drawn"):
         pretrained.main(PretrainedSettings(model=str(run), name="small"))
     assert not (tmp_path / "library").exists()
 
