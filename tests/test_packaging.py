@@ -24,6 +24,7 @@ assert images.shape == (3, 16, 16, 1) and images.dtype == "uint8", (images.shape
 model.save("model.keras")
 again = bplf_tf.load_model("model.keras").sample("happy", n=3, temperature=0.7, seed=0)
 assert (again == images).all()
+assert bplf_tf.load_pretrained("drawn_faces").sample("happy").shape == (1, 48, 48, 1)
 """
 
 
