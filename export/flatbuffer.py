@@ -28,7 +28,7 @@ def flatbuffer(
 
     Args:
       model: with the weights to export.
-      precision: of the weights, one of `export.tflite.PRECISIONS`.
+      precision: of the weights, one of `export.export_settings.PRECISIONS`.
       rows: of every call, for interpreters that take no other number; None leaves it free.
 
     Raises:

@@ -19,7 +19,7 @@ from datasets import flags
 from datasets.files import write_text
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from export.tflite import PRECISIONS
+from export.export_settings import PRECISIONS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,13 +14,13 @@ from datasets import flags
 from datasets.files import folder_written_aside
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
+from export.export_settings import ExportSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class SavedModelSettings:
+class SavedModelSettings(ExportSettings):
     """What to export. Each field is a flag of the same name."""
 
-    model: str | None = setting(None, "A run directory, or its model.keras. Required.")
     out: str | None = setting(
         None,
         "Folder to write: the model's name and a version number, as models/bplf/1. Required. A "
@@ -30,15 +30,10 @@ class SavedModelSettings:
     warmup: bool = setting(
         True, "Write the requests with which TensorFlow Serving warms up (extra `serving`)."
     )
-    data: str | None = setting(
-        None, "What the model was trained on, for its card, where its run directory does not tell."
-    )
-    data_licence: str | None = setting(None, "Licence of that data, likewise.")
 
     def check(self) -> None:
         """Checks what needs no model; raises `ValueError` or `OSError` naming the flag."""
-        if not self.model:
-            raise ValueError("--model is required: the model.keras of a run")
+        super().check()
         if not self.out:
             raise ValueError("--out is required: the folder to write, such as models/bplf/1")
         out = Path(self.out).absolute()
@@ -56,7 +51,6 @@ class SavedModelSettings:
                 "the warm-up requests need tensorflow-serving-api: install the extra `serving` "
                 "(pip install -e .[serving]), or give --nowarmup"
             )
-        model_path(self.model)
 
 
 def main(settings: SavedModelSettings) -> int:

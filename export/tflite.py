@@ -13,40 +13,29 @@ from datasets import flags
 from datasets.files import written_aside
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-
-PRECISIONS = ("float16", "float32", "dynamic_int8")
+from export.export_settings import PRECISIONS, ExportSettings, check_precision
 
 
 @dataclasses.dataclass(frozen=True)
-class TFLiteSettings:
+class TFLiteSettings(ExportSettings):
     """What to export. Each field is a flag of the same name."""
 
-    model: str | None = setting(None, "A run directory, or its model.keras. Required.")
     out: str = setting("bplf.tflite", "File to write; its description is written beside it.")
     precision: str = setting(
         "float16",
         f"Of the weights: {', '.join(PRECISIONS)}. float16 is about half the file and hardly "
         "changes samples; dynamic_int8 is the smallest and quickest, and changes more pixels.",
     )
-    data: str | None = setting(
-        None, "What the model was trained on, for its card, where its run directory does not tell."
-    )
-    data_licence: str | None = setting(None, "Licence of that data, likewise.")
 
     def check(self) -> None:
         """Checks what needs no model; raises `ValueError` or `OSError` naming the flag."""
-        if not self.model:
-            raise ValueError("--model is required: the model.keras of a run")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"--precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
-            )
+        super().check()
+        check_precision(self.precision)
         if Path(self.out).suffix != ".tflite":
             raise ValueError(f"--out must end in .tflite, got {self.out!r}")
         folder = Path(self.out).parent
         if not folder.is_dir():
             raise FileNotFoundError(f"--out={self.out}: there is no folder {folder}")
-        model_path(self.model)
 
 
 def main(settings: TFLiteSettings) -> int:

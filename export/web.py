@@ -17,39 +17,29 @@ from datasets import flags
 from datasets.files import folder_written_aside
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from export.tflite import PRECISIONS
+from export.export_settings import PRECISIONS, ExportSettings, check_precision
 from export.web_runtime import RuntimeUnavailable, check_npm, fetch_runtime
 
 _PAGE = Path(__file__).parent / "page"
 
 
 @dataclasses.dataclass(frozen=True)
-class WebSettings:
+class WebSettings(ExportSettings):
     """What to export. Each field is a flag of the same name."""
 
-    model: str | None = setting(None, "A run directory, or its model.keras. Required.")
     out: str | None = setting(None, "Folder to write, which must not exist. Required.")
     precision: str = setting(
         "float16", f"Of the weights, as in export.tflite: {', '.join(PRECISIONS)}."
     )
-    data: str | None = setting(
-        None, "What the model was trained on, for the page, where its run directory does not tell."
-    )
-    data_licence: str | None = setting(None, "Licence of that data, likewise.")
 
     def check(self) -> None:
         """Checks what needs no model; raises `ValueError` or `OSError` naming the flag."""
-        if not self.model:
-            raise ValueError("--model is required: the model.keras of a run")
+        super().check()
         if not self.out:
             raise ValueError("--out is required: the folder to write, such as site")
         if Path(self.out).exists():
             raise FileExistsError(f"--out={self.out} exists: remove it or choose another folder")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"--precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
-            )
-        model_path(self.model)
+        check_precision(self.precision)
 
 
 def main(settings: WebSettings) -> int:
