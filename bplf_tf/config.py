@@ -10,6 +10,7 @@ from bplf_tf.config_checks import (
     AFFINE_ORDERS,
     COUPLINGS,
     KERNEL_FORMS,
+    LABEL_ENDS,
     LABEL_PLACES,
     LOG_SCALE_FORMS,
     MEMORY,
@@ -29,6 +30,7 @@ __all__ = [
     "COUPLINGS",
     "EMOTIONS",
     "KERNEL_FORMS",
+    "LABEL_ENDS",
     "LABEL_PLACES",
     "LOG_SCALE_FORMS",
     "MEMORY",
@@ -61,8 +63,8 @@ class ModelConfig:
       depth: steps per level K, one number for all levels or one for each, from the image on.
       width: channels of the hidden layers of g, likewise.
       network: g: kernel sizes, `"3x3_3x3_3x3"` or `"3x3_1x1_3x3"`; `"inception_a"` or
-        `"inception_b"`, an Inception module between two 3x3 convolutions; or `"dense"`, position
-        by position, NICE's five hidden layers.
+        `"inception_b"`, an Inception module between two 3x3 convolutions; `"dense"`, position by
+        position, NICE's five hidden layers; or `"residual"`, RealNVP's residual blocks.
       network_dtype: arithmetic of g and of the split priors in training: `"mixed_bfloat16"`, or
         `"float32"` for that of `dtype`, in which all else stays.
       evaluation_network_dtype: the same for everything but training: sampling, likelihoods,
@@ -86,6 +88,9 @@ class ModelConfig:
         the identity, and the ActNorm from the data.
       label_into: the places that the label reaches: of `"g0"`, `"g1"`, `"split_prior"` and
         `"top_prior"`.
+      label_at: where it enters the networks g: at their `"input"`, as `condition_maps`, or at their
+        `"output"`, as numbers of each channel that are added to it, the same at every position
+        (DLF, and equation 3-8 of the BPLF paper).
       log_scale_form: log-scale of an affine layer from its network's raw output, beside a constant
         a of each channel: `"tanh"`, `a + c * tanh(raw / c)`; `"learned_tanh"`,
         `a + b * tanh(raw + d)` with a learned b for each step and d for each channel (DLF);
@@ -137,6 +142,7 @@ class ModelConfig:
     inverse_form: bool = False
     actnorm: bool = False
     label_into: tuple[str, ...] = LABEL_PLACES
+    label_at: str = "input"
     log_scale_form: str = "tanh"
     affine_order: str = "scale_shift"
     start: str = "data"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bplf_tf.config import ModelConfig
 
-NETWORKS = ("3x3_3x3_3x3", "3x3_1x1_3x3", "inception_a", "inception_b", "dense")
+NETWORKS = ("3x3_3x3_3x3", "3x3_1x1_3x3", "inception_a", "inception_b", "dense", "residual")
 COUPLINGS = ("affine", "additive")
 LOG_SCALE_FORMS = ("tanh", "learned_tanh", "sigmoid", "exp")
 AFFINE_ORDERS = ("scale_shift", "shift_scale")
+LABEL_ENDS = ("input", "output")
 LABEL_PLACES = ("g0", "g1", "split_prior", "top_prior")
 PRIORS = ("learned", "standard")
 NETWORK_DTYPES = ("float32", "mixed_bfloat16")
@@ -27,6 +28,7 @@ _CHOICES = {
     "evaluation_network_dtype": NETWORK_DTYPES,
     "dtype": ("float32", "float64"),
     "coupling": COUPLINGS,
+    "label_at": LABEL_ENDS,
     "log_scale_form": LOG_SCALE_FORMS,
     "affine_order": AFFINE_ORDERS,
     "split_prior": PRIORS,

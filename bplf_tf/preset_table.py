@@ -46,6 +46,7 @@ _DLF: dict[str, Any] = {
     "kernel_form": "dense",
     "log_scale_form": "learned_tanh",
     "affine_order": "shift_scale",
+    "label_at": "output",
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -71,20 +72,30 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# After a semicolon, what a preset differs in from its paper. What all of them differ in: networks
+# see bounded inputs and pad with zeros, and start with normalised hidden layers.
 SOURCES: dict[str, str] = {
-    "bplf_3x3": "BPLF, Xu et al.; networks of 3x3 convolutions",
-    "bplf_3x3_1x1": "BPLF, Xu et al.; networks of 3x3 and 1x1 convolutions",
-    "bplf_3x3_svd": "BPLF, Xu et al.; the same on truncated singular values",
-    "bplf_3x3_1x1_svd": "BPLF, Xu et al.; the same on truncated singular values",
-    "bplf_inception_a": "BPLF with GoogLeNet's module 4c, Szegedy et al. 2015, arXiv 1409.4842",
-    "bplf_inception_b": "BPLF with the asymmetric module of Szegedy et al. 2016, arXiv 1512.00567",
-    "glow": "Glow, Kingma and Dhariwal 2018, arXiv 1807.03039",
-    "glow_svd": "Glow on truncated singular values, as in the BPLF paper",
-    "dlf": "DLF, Liao et al. 2019, arXiv 1905.03239; starts from the data unless start='dlf'",
+    "bplf_3x3": "BPLF, Xu et al.; networks of 3x3 convolutions; labels as maps unless "
+    "label_at='output', pixel logit and heavy tails are ours",
+    "bplf_3x3_1x1": "BPLF, Xu et al.; networks of 3x3 and 1x1 convolutions; as bplf_3x3",
+    "bplf_3x3_svd": "BPLF, Xu et al., on truncated singular values; as bplf_3x3",
+    "bplf_3x3_1x1_svd": "bplf_3x3_1x1 on truncated singular values; as bplf_3x3",
+    "bplf_inception_a": "BPLF with GoogLeNet's module 4c, Szegedy et al. 2015, arXiv 1409.4842; "
+    "the thesis does not say which module",
+    "bplf_inception_b": "BPLF with the asymmetric module of Szegedy et al. 2016, arXiv 1512.00567; "
+    "the thesis does not say which module",
+    "glow": "Glow, Kingma and Dhariwal 2018, arXiv 1807.03039; no loss of a classifier beside the "
+    "likelihood, priors' scales bounded",
+    "glow_svd": "Glow on truncated singular values, as in the BPLF paper; as glow",
+    "dlf": "DLF, Liao et al. 2019, arXiv 1905.03239; starts from the data unless start='dlf', no "
+    "loss of a classifier, no penalty on 1x1 kernels",
     "realnvp": "RealNVP, Dinh et al. 2017, arXiv 1605.08803; ActNorm for its batch normalisation, "
-    "plain for residual networks, channel masks at the last scale too",
-    "nice": "NICE, Dinh et al. 2015, arXiv 1410.8516, made convolutional and multi-scale",
-    "nice_dense": "NICE, Dinh et al. 2015, arXiv 1410.8516; Gaussian for its logistic prior",
+    "plain networks unless network='residual', channel masks at the last scale too, pixels for "
+    "their logit",
+    "nice": "NICE, Dinh et al. 2015, arXiv 1410.8516; made convolutional and multi-scale, Gaussian "
+    "for its logistic prior",
+    "nice_dense": "NICE, Dinh et al. 2015, arXiv 1410.8516; Gaussian for its logistic prior, no "
+    "whitening of the data",
 }
 
 SIZES: dict[str, dict[str, Any]] = {

@@ -10,6 +10,7 @@ from bplf_tf.config import (
     AFFINE_ORDERS,
     COUPLINGS,
     KERNEL_FORMS,
+    LABEL_ENDS,
     LABEL_PLACES,
     LOG_SCALE_FORMS,
     MEMORY,
@@ -133,6 +134,11 @@ class FitSettings:
     actnorm: bool | None = setting(None, "Every step of the flow begins with an ActNorm.")
     label_into: str | None = setting(
         None, f"Places that the label reaches, with commas between them: {_choices(LABEL_PLACES)}."
+    )
+    label_at: str | None = setting(
+        None,
+        f"Where the label enters the networks g: {_choices(LABEL_ENDS)}; as maps over the image at "
+        "their input, or as numbers of each channel added to their output.",
     )
     log_scale_form: str | None = setting(
         None, f"Log-scale of an affine layer: {_choices(LOG_SCALE_FORMS)}."

@@ -11,6 +11,7 @@ from bplf_tf.bijectors import Checkerboard
 from bplf_tf.bijectors.checkerboard import changed
 from bplf_tf.bijectors.dynamic_linear import Linear
 from bplf_tf.config import ModelConfig
+from bplf_tf.layers.label_output import LabelOutput
 from bplf_tf.layers.linear_head import LinearHead, network_start
 from bplf_tf.layers.part import Given, Part, Slices, Start, along_rows
 from bplf_tf.layers.stacked_steps import StackedSteps
@@ -31,18 +32,21 @@ class CheckerboardSteps(StackedSteps):
     ) -> None:
         """Creates the weights; see `FlowSteps`, but `shape` is that before the squeeze."""
         super().__init__(config, depth, shape, **kwargs)
+        outputs = shape[2] * (2 if config.coupling == "affine" else 1)
         self.network = make_network(
             config,
             depth=depth,
             in_channels=shape[2],
-            out_channels=shape[2] * (2 if config.coupling == "affine" else 1),
+            out_channels=outputs,
             width=width,
             map_shape=(shape[0], shape[1], config.condition_maps),
             seed=seed,
             name="g",
         )
         head = LinearHead(self, config, depth, shape[2], "", "network")
-        self._coupling = _Coupling(config, self.network, head, depth, shape[1])
+        labels = config.condition_size("g1") if config.label_at == "output" else 0
+        label = LabelOutput(self, depth, labels, outputs, "g_condition") if labels else None
+        self._coupling = _Coupling(config, self.network, head, label, depth, shape[1])
         self.built = True
 
     def parts(self) -> dict[str, Part]:
@@ -54,25 +58,36 @@ class _Coupling:
     """The masked coupling as a `Part`; the weights belong to others."""
 
     def __init__(
-        self, config: ModelConfig, network: Any, head: LinearHead, depth: int, row: int
+        self,
+        config: ModelConfig,
+        network: Any,
+        head: LinearHead,
+        label: LabelOutput | None,
+        depth: int,
+        row: int,
     ) -> None:
         self._config = config
         self._network = network
         self._head = head
+        self._label = label
         self._depth = depth
         self._row = row
 
     def stacked(self, given: Given) -> Slices:
-        condition = given.condition if self._config.condition_size("g1") else None
-        return {
+        slices: Slices = {
             "parity": tf.range(self._depth) % 2,
             "constants": {n: along_rows(t, self._row) for n, t in self._head.stacked().items()},
-            "g": self._network.stacked(condition, given.network_dtype, given.dropout_keys),
+            "g": self._network.stacked(given.condition, given.network_dtype, given.dropout_keys),
         }
+        if self._label:
+            slices["label"] = along_rows(self._label.stacked(given.condition), self._row)
+        return slices
 
     def bijector(self, slices: Slices) -> Checkerboard:
         def g(kept: tf.Tensor) -> Linear:
             output = self._network.apply(slices["g"], kept)
+            if self._label:
+                output += slices["label"]
             return self._head.linear(slices["constants"], output)
 
         return Checkerboard(g, slices["parity"])
@@ -91,7 +106,8 @@ class _Coupling:
         return start + of_head, tf.transpose(y, [2, 0, 1, 3])
 
     def trained(self) -> list[keras.Variable]:
-        return [*self._head.trained(), *self._network.trainable_variables]
+        labels = [self._label.table] if self._label else []
+        return [*self._head.trained(), *labels, *self._network.trainable_variables]
 
     @property
     def multiplications(self) -> int:

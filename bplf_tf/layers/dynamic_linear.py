@@ -10,10 +10,10 @@ import tensorflow as tf
 from bplf_tf.bijectors import DynamicLinear
 from bplf_tf.bijectors.dynamic_linear import Linear
 from bplf_tf.config import ModelConfig
+from bplf_tf.layers.label_output import LabelOutput
 from bplf_tf.layers.linear_head import LinearHead, network_start
 from bplf_tf.layers.part import Given, Slices, Start, along_rows
 from bplf_tf.networks import make_network
-from bplf_tf.networks.conv import per_step
 
 
 class DynamicLinearWeights:
@@ -43,7 +43,6 @@ class DynamicLinearWeights:
         self._row = shape[1]
         self._sizes = config.part_sizes(shape[2])
         self._g0 = None
-        self._condition: keras.Variable | None = None
         self._networks = []
         outputs = 2 if config.coupling == "affine" else 1
         for k, (read, written) in enumerate(zip(self._sizes, self._sizes[1:], strict=False)):
@@ -67,31 +66,38 @@ class DynamicLinearWeights:
             LinearHead(owner, config, depth, size, f"_{k}", "network")
             for k, size in enumerate(self._sizes[1:], start=2)
         ]
-        if labels:
-            self._condition = owner.add_weight(
-                shape=(depth, labels, 1, 1, outputs * self._sizes[0]),
-                initializer="zeros",
-                name="g0_condition",
-            )
+        # Of g0, by 0, and of the networks where the label enters at their output.
+        places = {0: labels}
+        if config.label_at == "output":
+            places |= dict.fromkeys(range(1, len(self._sizes)), config.condition_size("g1"))
+        self._labels = {
+            k: LabelOutput(owner, depth, size, outputs * self._sizes[k], f"g{k}_condition")
+            for k, size in places.items()
+            if size
+        }
 
     def stacked(self, given: Given) -> Slices:
         """See `Part`."""
         slices: Slices = {}
         if self._g0:
             said, batch_rank = None, 0
-            if self._condition is not None:
-                said = per_step(given.condition, tf.convert_to_tensor(self._condition.value))
+            if 0 in self._labels:
+                said = self._labels[0].stacked(given.condition)
                 batch_rank = said.shape.rank - 4
             log_scale, shift = self._g0.linear(self._g0.stacked(batch_rank), said)
             # A log-scale of None, where nothing is scaled, is no slice.
             slices["g0"] = [
                 along_rows(tensor, self._row) for tensor in (log_scale, shift) if tensor is not None
             ]
-        condition = given.condition if self._config.condition_size("g1") else None
         for k, (head, network) in enumerate(zip(self._heads, self._networks, strict=True), start=1):
             constants = {n: along_rows(t, self._row) for n, t in head.stacked().items()}
             slices[f"constants_{k + 1}"] = constants
-            slices[f"g{k}"] = network.stacked(condition, given.network_dtype, given.dropout_keys)
+            slices[f"g{k}"] = network.stacked(
+                given.condition, given.network_dtype, given.dropout_keys
+            )
+            if k in self._labels:
+                said = self._labels[k].stacked(given.condition)
+                slices[f"label_{k}"] = along_rows(said, self._row)
         return slices
 
     def bijector(self, slices: Slices) -> DynamicLinear:
@@ -109,6 +115,8 @@ class DynamicLinearWeights:
     def _conditioner(self, k: int, slices: Slices) -> Any:
         def conditioner(read: tf.Tensor) -> Linear:
             output = self._networks[k - 1].apply(slices[f"g{k}"], read)
+            if k in self._labels:
+                output += slices[f"label_{k}"]
             return self._heads[k - 1].linear(slices[f"constants_{k + 1}"], output)
 
         return conditioner
@@ -141,7 +149,7 @@ class DynamicLinearWeights:
     def trained(self) -> list[keras.Variable]:
         """See `Part`."""
         owned = [weight for head in (self._g0, *self._heads) if head for weight in head.trained()]
-        owned += [] if self._condition is None else [self._condition]
+        owned += [label.table for label in self._labels.values()]
         return owned + [v for network in self._networks for v in network.trainable_variables]
 
     @property

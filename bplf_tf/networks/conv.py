@@ -112,8 +112,8 @@ class ConvNetwork(keras.layers.Layer):
         channels = [self.in_channels, *[self.width] * (len(kernel_sizes) - 1), self.out_channels]
         return [(side, side, channels[i], channels[i + 1]) for i, side in enumerate(kernel_sizes)]
 
-    def _hidden(self, x: tf.Tensor, layer: Callable[[int, tf.Tensor], tf.Tensor]) -> tf.Tensor:
-        """All but the last layer, of which `layer(i, x)` computes the i-th."""
+    def _hidden(self, x: tf.Tensor, layer: Callable[..., tf.Tensor]) -> tf.Tensor:
+        """All but the last layer; `layer(i, x, rectified=True)` computes the i-th of them."""
         for i in range(self.hidden_layers):
             x = layer(i, x)
         return x
@@ -137,7 +137,7 @@ class ConvNetwork(keras.layers.Layer):
         """What the K networks need, each tensor `[K, ...]`, gains folded in.
 
         Args:
-          condition: `[..., E]`, or None for an unconditional network.
+          condition: `[..., E]`, or None; an unconditional network does not look at it.
           dtype: of the convolutions' arithmetic.
           dropout_keys: int32 tensors, `[B]` or `[]`, on which it depends what is dropped of the
             b-th image; None drops nothing.
@@ -157,7 +157,7 @@ class ConvNetwork(keras.layers.Layer):
             slices[f"kernel_{i}"] = tf.cast(kernel, dtype)
         for i in range(self.hidden_layers):
             slices[f"bias_{i}"] = tf.cast(self._value(f"bias_{i}"), dtype)
-        if condition is not None:
+        if condition is not None and self.condition_size:
             slices["maps"] = tf.cast(per_step(condition, self._value("condition_maps")), dtype)
         if dropout_keys is not None:
             slices["kept"] = self._kept(dropout_keys)
@@ -177,8 +177,9 @@ class ConvNetwork(keras.layers.Layer):
     def apply(self, slices: Slices, x: tf.Tensor) -> tf.Tensor:
         """One network: `[..., H, W, in_channels] -> [..., H, W, out_channels]`, dtype of `x`."""
 
-        def layer(i: int, x: tf.Tensor) -> tf.Tensor:
-            return tf.nn.relu(add_bias(convolve(x, slices[f"kernel_{i}"]), slices[f"bias_{i}"]))
+        def layer(i: int, x: tf.Tensor, rectified: bool = True) -> tf.Tensor:
+            hidden = add_bias(convolve(x, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
+            return tf.nn.relu(hidden) if rectified else hidden
 
         hidden = _with_maps(tf.cast(bounded(x), slices["kernel_0"].dtype), slices)
         hidden = self._hidden(hidden, layer)
@@ -201,12 +202,13 @@ class ConvNetwork(keras.layers.Layer):
             return {}
         start: dict[str, tf.Tensor] = {}
 
-        def layer(i: int, x: tf.Tensor) -> tf.Tensor:
+        def layer(i: int, x: tf.Tensor, rectified: bool = True) -> tf.Tensor:
             hidden = add_bias(convolve(x, slices[f"kernel_{i}"]), slices[f"bias_{i}"])
             mean, deviation = channel_statistics(hidden)
             start[f"gain_{i}"] = -tf.math.log(deviation)
             start[f"bias_{i}"] = -mean / deviation
-            return tf.nn.relu((hidden - mean) / deviation)
+            hidden = (hidden - mean) / deviation
+            return tf.nn.relu(hidden) if rectified else hidden
 
         self._hidden(_with_maps(bounded(x), slices), layer)
         return start

@@ -55,7 +55,7 @@ class InceptionNetwork(ConvNetwork):
                 read = channels
         return [*kernels, (3, 3, self.width, self.out_channels)]
 
-    def _hidden(self, x: tf.Tensor, layer: Callable[[int, tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    def _hidden(self, x: tf.Tensor, layer: Callable[..., tf.Tensor]) -> tf.Tensor:
         x = layer(0, x)
         i = 1
         outputs = []

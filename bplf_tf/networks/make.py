@@ -7,6 +7,7 @@ from typing import Any
 from bplf_tf.config import ModelConfig
 from bplf_tf.networks.conv import KERNEL_SIZES, ConvNetwork
 from bplf_tf.networks.inception import BRANCHES, InceptionNetwork
+from bplf_tf.networks.residual import ResidualNetwork
 
 
 def make_network(config: ModelConfig, **arguments: Any) -> ConvNetwork:
@@ -16,11 +17,14 @@ def make_network(config: ModelConfig, **arguments: Any) -> ConvNetwork:
       config: of the model, which settles all that is the same for its networks.
       **arguments: of `ConvNetwork`: what differs from network to network.
     """
-    inception = config.network in BRANCHES
-    kind = InceptionNetwork if inception else ConvNetwork
+    kind = ConvNetwork
+    if config.network in BRANCHES:
+        kind = InceptionNetwork
+    elif config.network == "residual":
+        kind = ResidualNetwork
     return kind(
-        kernel_sizes=config.network if inception else KERNEL_SIZES[config.network],
-        condition_size=config.condition_size("g1"),
+        kernel_sizes=KERNEL_SIZES.get(config.network, config.network),
+        condition_size=config.condition_size("g1") if config.label_at == "input" else 0,
         dropout=config.dropout,
         actnorm=config.network_actnorm,
         dtype=config.dtype,

@@ -9,7 +9,12 @@ import pytest
 import tensorflow as tf
 
 from bplf_tf import BPLF, PRESETS, ModelConfig, load_model, preset_config
+from bplf_tf.layers.part import Given
+from bplf_tf.networks import make_network
+from bplf_tf.networks.conv import bounded
+from bplf_tf.networks.convolution import convolve
 from bplf_tf.networks.inception import BRANCHES, scaled_branches
+from bplf_tf.networks.residual import BLOCKS
 from tests.bplf_tf import flow_checks
 from tests.bplf_tf.flow_checks import CLASSES
 from tests.bplf_tf.random_weights import randomise
@@ -30,6 +35,7 @@ VARIANTS = [
     ("dlf", {"parts": (1, 1, 2), "classes": ()}),
     ("dlf", {"parts": (4, 2, 1, 1), "image_shape": (4, 2, 1), "levels": 1, "squeeze": "flatten"}),
     ("realnvp", {"coupling": "additive", "log_scale_form": "tanh", "actnorm": False}),
+    ("realnvp", {"network": "residual", "label_at": "output"}),
     ("nice", {"classes": (), "split_prior": "learned", "top_prior": "learned"}),
 ]
 
@@ -46,6 +52,7 @@ def test_density_and_inversion(name: str, changes: dict) -> None:
         # Wide enough that no branch is left with one channel, which may be idle on a few images.
         *[(name, {"width": 16}) for name in FLOWS if name.startswith("bplf_inception")],
         ("dlf", {"parts": 4, "inverse_form": True}),
+        ("realnvp", {"network": "residual", "label_at": "output", "width": 8}),
     ],
     ids=str,
 )
@@ -65,6 +72,55 @@ def test_published_start_of_dlf() -> None:
     # y1 = x1 * exp(-3), y2 = (x2 + 1) * exp(tanh(1) - 3), whatever the data.
     np.testing.assert_allclose(y[..., :2], x[..., :2] * np.exp(-3), rtol=1e-12)
     np.testing.assert_allclose(y[..., 2:], (x[..., 2:] + 1) * np.exp(np.tanh(1) - 3), rtol=1e-12)
+
+
+def _table(layer: keras.layers.Layer, name: str) -> np.ndarray:
+    (table,) = [variable.numpy() for variable in layer.variables if variable.name == name]
+    return table
+
+
+def test_the_label_of_dlf_enters_at_the_output() -> None:
+    """Added to what a network says, before the tanh: the published formula."""
+    model = randomise(BPLF(_config("dlf")))
+    steps = model.steps[0]
+    label = np.array([0.2, 0.5, 0.3])
+    y = np.random.default_rng(0).normal(size=(2, 2, 2, 4))
+    read, part = tf.constant(y[..., :2]), y[..., 2:]
+    given = Given(tf.constant(label), tf.float64)
+    slices = tf.nest.map_structure(lambda t: t[0], steps.network.stacked(None, tf.float64))
+    said = steps.network.apply(slices, read) + np.tensordot(
+        label, _table(steps, "g1_condition")[0], axes=1
+    )
+    raw, shift = np.split(said, 2, axis=-1)
+    of_step = {n: getattr(steps, f"{n}_2").numpy()[0] for n in ("log_scale", "shift")}
+    factor, offset = steps.tanh_factor_2.numpy()[0], steps.tanh_offset_2.numpy()[0]
+    log_scale = of_step["log_scale"] + factor * np.tanh(raw + offset)
+    expected = (part + of_step["shift"] + shift) * np.exp(log_scale)
+    affine = steps.bijector(given).step(0).bijectors[1]
+    np.testing.assert_allclose(affine.inverse(y)[..., 2:], expected, rtol=1e-10)
+
+
+def test_residual_network_has_ways_around_its_blocks() -> None:
+    network = make_network(
+        _config("realnvp", network="residual", classes=()),
+        depth=1, in_channels=2, out_channels=3, width=4, map_shape=(4, 4, 0), seed=0,
+    )  # fmt: skip
+    assert network.hidden_layers == 1 + 2 * BLOCKS
+    randomise(network)
+    x = tf.constant(np.random.default_rng(0).normal(size=(2, 4, 4, 2)))
+    slices = tf.nest.map_structure(lambda t: t[0], network.stacked(None, tf.float64))
+    whole = network.apply(slices, x)
+    # With blocks that say nothing, the first and the last convolution remain.
+    empty = {
+        name: tf.zeros_like(value)
+        if name.split("_")[1] in map(str, range(2, 2 * BLOCKS + 1, 2))
+        else value
+        for name, value in slices.items()
+    }
+    first = tf.nn.relu(convolve(bounded(x), slices["kernel_0"]) + slices["bias_0"])
+    expected = convolve(first, slices[f"kernel_{2 * BLOCKS + 1}"])
+    np.testing.assert_allclose(network.apply(empty, x), expected, rtol=1e-9, atol=1e-12)
+    assert np.abs(whole - expected).max() > 1e-3
 
 
 QUICK = ("bplf_3x3", "realnvp")  # of the others, make test-slow

@@ -27,6 +27,7 @@ SWITCHES = [
     {"coupling": "additive", "g0": False},
     {"split_prior": "standard", "top_prior": "standard"},
     {"split_prior": "standard", "heavy_tails": False, "classes": ()},
+    {"label_at": "output", "g0": False, "network": "residual"},
 ]
 
 
@@ -40,12 +41,16 @@ def test_gradients_in_constant_memory(changes: dict) -> None:
     flow_checks.check_constant_memory(_config(**changes))
 
 
-@pytest.mark.parametrize("place", ["g0", "g1", "split_prior", "top_prior"])
-def test_the_label_reaches_the_places_that_were_asked_for(place: str) -> None:
-    model = randomise(BPLF(_config(label_into=(place,))))
+@pytest.mark.parametrize(
+    ("place", "end"),
+    [("g0", "output"), *[(place, "input") for place in ("g1", "split_prior", "top_prior")],
+     ("g1", "output")],
+)  # fmt: skip
+def test_the_label_reaches_the_places_that_were_asked_for(place: str, end: str) -> None:
+    model = randomise(BPLF(_config(label_into=(place,), label_at=end)))
     tables = {
         "g0": "g0_condition",
-        "g1": "g1/condition_maps",
+        "g1": "g1/condition_maps" if end == "input" else "g1_condition",
         "split_prior": "split_prior_0/condition",
     }
     reached = [v.path for v in model.variables if "condition" in v.path]
@@ -99,6 +104,7 @@ def test_g0_off_leaves_the_first_half_alone_and_on_does_not() -> None:
         ({"label_into": ("g2",)}, "label_into must be one of g0, g1, split_prior, top_prior"),
         ({"label_into": ()}, "the label would reach nothing"),
         ({"label_into": ("g0",), "g0": False}, "the label would reach nothing"),
+        ({"label_at": "middle"}, "label_at must be one of input, output, got 'middle'"),
         ({"split_prior": "flat"}, "split_prior must be one of learned, standard"),
         ({"top_prior": None}, "top_prior must be one of learned, standard"),
     ],
