@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import report
+from benchmarks import presets, report
 from benchmarks.contenders import CONTENDERS, DEFAULT_CONTENDERS, choose, has_normflows
+from benchmarks.presets_worker import Task
 from benchmarks.problem import Problem
 from benchmarks.projection import projection, ring_all_reduce_seconds
 from tests.checkout import ROOT
@@ -88,6 +89,50 @@ def test_memory_prints_both_modes_and_a_peer_at_fewer_depths(tmp_path):
         by_depth = record["peaks"][name]
         assert by_depth["2"]["parameters"] > by_depth["1"]["parameters"] > 0
     assert list(record["peaks"]["tfp_glow"]) == ["1"]
+
+
+@pytest.mark.slow
+def test_presets_measures_each_in_its_own_process(tmp_path):
+    out = tmp_path / "result.json"
+    done = run(
+        "presets", *TINY, "--presets=bplf_3x3,dlf_2,dlf_6", "--depth=1", "--width=4", "--steps=1",
+        "--calls=1", "--images=4", "--held_out=2", "--minutes=0", f"--json_out={out}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "\nbplf_3x3, again " in done.stdout
+    assert "to dlf_2" in done.stdout
+    record = json.loads(out.read_text())
+    assert record["target"] == record["results"]["bplf_3x3"]["bits_per_dim"][0]
+    for result in record["results"].values():
+        assert np.isfinite(result["bits_per_dim"]).all()
+        assert result["peak_bytes"] > 2**20
+        assert list(result["sample_seconds"]) == ["1", "2"]
+
+
+def test_presets_table():
+    problem = Problem(channels=3)
+    configs = {name: presets.config_of(name, problem) for name in presets.NAMES}
+    assert {config.pixel_logit for config in configs.values()} == {False}
+    assert {config.width for config in configs.values()} == {64}
+    assert configs["dlf_6"].part_sizes(12) == (2,) * 6
+    assert (configs["nice_dense"].levels, configs["realnvp"].levels) == (1, 3)
+    told = {"seconds": [30.0, 30.0], "bits_per_dim": [4.0, 3.5], "peak_bytes": 2**30}
+    told |= {"parameters": 1000, "flops_per_image": 10**6}
+    told["sample_seconds"] = {"1": [0.01, 0.03, 0.02], "64": [0.5]}
+    task = Task({}, "", 64, 30, 2, 3, 1e-3, 3.6, 1.0)
+    assert presets.minutes_to(3.6, told) == "1.00"
+    assert presets.minutes_to(3.4, told) == "> 1.00"
+    line = presets.row("dlf_6", configs["dlf_6"], told, task, 3.6)
+    assert line["networks/step"] == "5"
+    assert line["images/s (min-max)"] == "64 (64-64)"
+    assert line["sampling 1, ms"] == "20.0"
+    assert line["sampling 64, images/s"] == "128"
+    assert line["memory, MiB"] == "1024"
+    slower = {**told, "seconds": [90.0, 90.0], "flops_per_image": 2 * 10**6}
+    two, six = presets.dlf_rows({"glow": told, "dlf_2": told, "dlf_6": slower}, task)
+    assert (two["networks/step"], six["networks/step"]) == ("1", "5")
+    assert (six["to dlf_2"], six["MFLOP"]) == ("3.00x", "2.00x")
+    assert presets.dlf_rows({"glow": told}, task) == []
 
 
 def test_memory_refuses_other_depths_for_peers():
