@@ -4,8 +4,9 @@
 
 Every method of the table is trained with several seeds, each run in a directory of its own. Runs
 that came to their end are not made again, and those that were stopped go on, with the same command.
-The folder --out then holds results.csv, with a row for each run, and for each table a file in
-Markdown and in LaTeX, learning curves and samples.
+--results gathers a row for each run, and a run that has its row there is done, wherever it was
+made. The folder --out then holds, for each table, a file in Markdown and in LaTeX, written anew
+after each run, and at the end learning curves and samples of the runs whose directories are there.
 """
 
 from __future__ import annotations
@@ -13,21 +14,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from datasets import NAMES, flags
-from datasets.files import write_csv, written_aside
+from datasets.files import write_csv, write_text
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers import ablation_report, many_runs
+from trainers import ablation_report, many_runs, resumable_runs
 from trainers.ablation_plan import BUDGETS, TABLES, Budget, Method, budget_flags, methods
 from trainers.ablation_report import Subject
-from trainers.many_runs import Planned
+from trainers.resumable_runs import Cell
 from trainers.run_directory import RunDirectory
 from trainers.settings import FitSettings, choice
 
@@ -62,7 +60,15 @@ class AblationSettings:
         False, "Give every method the pixel logit and the heavy tails; else none has them."
     )
     common: str = setting("", "Flags of trainers.fit that all runs share, such as --size=small.")
-    out: str = setting("runs/ablation", "Folder for everything.")
+    out: str = setting("runs/ablation", "Folder for runs, tables and pictures.")
+    results: str | None = setting(
+        None,
+        "The csv with a row for each run of any plan; results.csv in --out if unset. Runs that it "
+        "has are not made again.",
+    )
+    most_runs: int | None = setting(
+        None, "Make at most so many of the runs that are left, then report; the rest another time."
+    )
     at_once: int = setting(1, "Runs at the same time, each on its share of this machine's cores.")
     temperature: float = setting(0.7, "Of the samples.")
     plan_only: bool = setting(False, "Print the runs and which of them are done; make none.")
@@ -76,6 +82,14 @@ class AblationSettings:
             raise ValueError(f"--seeds must be a positive integer, got {self.seeds}")
         if not self.temperature >= 0:
             raise ValueError(f"--temperature must not be negative, got {self.temperature}")
+        if self.most_runs is not None and self.most_runs < 0:
+            raise ValueError(f"--most_runs must not be negative, got {self.most_runs}")
+        if self.results and Path(self.results).suffix != ".csv":
+            raise ValueError(f"--results must end in .csv, got {self.results!r}")
+        if self.results and not Path(self.results).parent.is_dir():
+            raise FileNotFoundError(
+                f"--results={self.results}: there is no folder {Path(self.results).parent}"
+            )
         many_runs.check_at_once(self.at_once)
         common, default = flags.parse(FitSettings, shlex.split(self.common)), FitSettings()
         for name in _CHOSEN_HERE:  # a flag file may hold them, too
@@ -88,33 +102,6 @@ class AblationSettings:
         return Budget(self.budget, self.amount)
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """One run: a method with a seed.
-
-    Attributes:
-      method: its name.
-      seed: of the run.
-      flags: of `trainers.fit`, all but `--run_dir` and `--resume`.
-      directory: of the run.
-    """
-
-    method: str
-    seed: int
-    flags: str
-    directory: RunDirectory
-
-    @property
-    def stamp(self) -> Path:
-        """File beside the directory that says with which flags it was begun."""
-        return self.directory.path.with_name(f"{self.directory.path.name}.flags")
-
-    @property
-    def done(self) -> bool:
-        """Whether the run came to its end."""
-        return self.directory.result.exists()
-
-
 def main(settings: AblationSettings) -> int:
     """Makes the runs that are missing and writes what all of them reached; 1 if one failed."""
     try:
@@ -122,17 +109,48 @@ def main(settings: AblationSettings) -> int:
         import_tensorflow()
         chosen = _chosen(settings)
         cells = _cells(settings, chosen)
-        _check_stamps(cells)
+        resumable_runs.check_stamps(cells)
     except (ValueError, OSError, ImportError) as error:
         raise flags.UserError(str(error)) from error
+    left = [cell for cell in cells if not (cell.done or _told(settings, cell))]
     if settings.plan_only:
         for cell in cells:
-            print(f"{'done' if cell.done else 'to do':<6}{cell.directory.path}: {cell.flags}")
+            print(f"{'to do' if cell in left else 'done':<6}{cell.directory.path}: {cell.flags}")
         return 0
-    failed = _run(settings, cells)
-    rows = _rows(settings, cells, failed)
-    _report(settings, [name for name, _ in chosen], cells, rows)
+    names = [name for name, _ in chosen]
+
+    def report(failed: dict[str, str]) -> None:
+        # After each, so that the plan may be stopped at any time.
+        _report_tables(settings, names, _rows(settings, cells, failed))
+
+    now = left[: settings.most_runs]
+    done = len(cells) - len(left)
+    failed = resumable_runs.make(now, settings.data_path, settings.at_once, done, report)
+    report(failed)
+    _draw(settings, names, cells)
+    if len(left) > len(now):
+        print(f"{len(left) - len(now)} runs are left: the same command makes them")
     return 1 if failed else 0
+
+
+def _results(settings: AblationSettings) -> Path:
+    return Path(settings.results or Path(settings.out) / "results.csv")
+
+
+def _told(settings: AblationSettings, cell: Cell) -> dict[str, str] | None:
+    """The row of a run that came to its end, perhaps elsewhere."""
+    for row in many_runs.read_rows(_results(settings)):
+        if _key(row) == _key_of(cell) and not row["failed"]:
+            return row
+    return None
+
+
+def _key(row: dict[str, str]) -> tuple[str, ...]:
+    return tuple(row[name] for name in ("method", "seed", "flags"))
+
+
+def _key_of(cell: Cell) -> tuple[str, ...]:
+    return cell.method, str(cell.seed), cell.flags
 
 
 def _chosen(settings: AblationSettings) -> list[Method]:
@@ -153,16 +171,14 @@ def _cells(settings: AblationSettings, chosen: Sequence[Method]) -> list[Cell]:
     """Every run of the plan: seed after seed, so that a stopped plan has whole comparisons."""
     import datasets
 
-    data = [f"--dataset={settings.dataset}"]
-    data += [f"--data_path={settings.data_path}"] if settings.data_path else []
-    shared = shlex.join([*data, *shlex.split(settings.common)])
+    shared = shlex.join([f"--dataset={settings.dataset}", *shlex.split(settings.common)])
     arguments = [f"{shared} {own}" for _, own in chosen]
     of_methods = [flags.parse(FitSettings, shlex.split(text)) for text in arguments]
     first = of_methods[0]
     source = datasets.load(
         first.dataset,
         "train",
-        data_path=first.data_path,
+        data_path=settings.data_path,
         image_size=first.image_size,
         channels=first.channels,
         limit=first.limit,
@@ -186,61 +202,20 @@ def _cells(settings: AblationSettings, chosen: Sequence[Method]) -> list[Cell]:
     return cells
 
 
-def _check_stamps(cells: Sequence[Cell]) -> None:
-    for cell in cells:
-        begun = cell.stamp.read_text(encoding="utf-8").strip() if cell.stamp.exists() else None
-        if begun is not None and begun != cell.flags:
-            raise ValueError(
-                f"{cell.directory.path} was made with other flags: {begun!r}, and now they would "
-                f"be {cell.flags!r}. Choose another --out, or remove it"
-            )
-
-
-def _run(settings: AblationSettings, cells: Sequence[Cell]) -> dict[str, str]:
-    """Makes the runs that are left; what went wrong, by directory."""
-    by_name = {str(cell.directory.path): cell for cell in cells}
-    left = [Planned(name, cell.flags) for name, cell in by_name.items() if not cell.done]
-    failed: dict[str, str] = {}
-    bar = tqdm(total=len(cells), initial=len(cells) - len(left), unit="run", smoothing=0)
-
-    def start(run: Planned, cores: set[int]) -> subprocess.Popen[bytes]:
-        cell = by_name[run.name]
-        cell.stamp.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(cell.stamp) as aside:
-            aside.write_text(cell.flags + "\n", encoding="utf-8")
-        bar.set_description(f"{cell.method}, seed {cell.seed}")
-        arguments = [*shlex.split(cell.flags), "--resume"]
-        return many_runs.start_fit(arguments, cell.directory.path, cores, append=True)
-
-    def ended(run: Planned, code: int, cores: int) -> None:
-        del cores  # the run tells them itself
-        cell = by_name[run.name]
-        if code:
-            log = many_runs.log_of(cell.directory.path)
-            failed[run.name] = f"exit code {code}, see {log}"
-            bar.write(f"{cell.method}, seed {cell.seed}: {failed[run.name]}")
-        _rows(settings, cells, failed)  # after each, so that the plan may be stopped at any time
-        bar.update()
-
-    with bar:
-        many_runs.run_all(left, settings.at_once, start, ended)
-    return failed
-
-
 def _rows(
     settings: AblationSettings, cells: Sequence[Cell], failed: dict[str, str]
 ) -> list[dict[str, str]]:
     """Writes the csv anew, with the rows of other plans that it has; returns those of this one."""
-    path = Path(settings.out) / "results.csv"
-    rows = [row for cell in cells if (row := _row(settings, cell, failed))]
-    flags_of_rows = {(row["method"], row["seed"], row["flags"]) for row in rows}
-    others = [
-        row
-        for row in many_runs.read_rows(path)
-        if (row["method"], row["seed"], row["flags"]) not in flags_of_rows
-    ]
-    if rows:
-        write_csv(path, ablation_report.COLUMNS, [*others, *rows])
+    path = _results(settings)
+    before = {_key(row): row for row in many_runs.read_rows(path)}
+    rows = []
+    for cell in cells:
+        if row := _row(settings, cell, failed) or before.get(_key_of(cell)):
+            rows.append(row)
+    everything = before | {_key(row): row for row in rows}
+    if everything != before:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_csv(path, ablation_report.COLUMNS, list(everything.values()))
     return rows
 
 
@@ -270,34 +245,44 @@ def _row(settings: AblationSettings, cell: Cell, failed: dict[str, str]) -> dict
     return {name: str(row.get(name, "")) for name in ablation_report.COLUMNS}
 
 
-def _report(
-    settings: AblationSettings,
-    names: Sequence[str],
-    cells: Sequence[Cell],
-    rows: Sequence[dict[str, str]],
+def _stem(settings: AblationSettings) -> Path:
+    stem = f"table_{settings.table}_{settings.dataset}_{settings.of_all.folder}"
+    return Path(settings.out) / (stem + ("_extras" if settings.extras else ""))
+
+
+def _title(settings: AblationSettings) -> str:
+    return f"Table {settings.table}, {settings.dataset}: {settings.of_all}"
+
+
+def _report_tables(
+    settings: AblationSettings, names: Sequence[str], rows: Sequence[dict[str, str]]
 ) -> None:
-    """Tables, learning curves and samples of what is there."""
+    """The table of what is there, as Markdown and as LaTeX."""
     lines = ablation_report.lines(rows, names)
     if not lines:
         return
-    title = f"Table {settings.table}, {settings.dataset}: {settings.of_all}"
-    stem = f"table_{settings.table}_{settings.dataset}_{settings.of_all.folder}"
-    stem += "_extras" if settings.extras else ""
-    out = Path(settings.out)
+    title, stem = _title(settings), _stem(settings)
     subject = Subject(settings.table, settings.dataset)
     cells_of_table = ablation_report.table(lines, subject)
     notes = ablation_report.footnotes(lines, subject)
-    text = ablation_report.markdown(title, cells_of_table, notes)
-    for suffix, content in (
-        ("md", text),
-        ("tex", ablation_report.latex(title, cells_of_table, notes)),
-    ):
-        with written_aside(out / f"{stem}.{suffix}") as aside:
-            aside.write_text(content, encoding="utf-8")
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for suffix, write in ((".md", ablation_report.markdown), (".tex", ablation_report.latex)):
+        write_text(stem.with_name(stem.name + suffix), write(title, cells_of_table, notes))
+
+
+def _draw(settings: AblationSettings, names: Sequence[str], cells: Sequence[Cell]) -> None:
+    """Learning curves and samples of the runs whose directories are there; prints the table."""
+    stem = _stem(settings)
+    text = stem.with_name(f"{stem.name}.md")
+    if not text.exists():
+        return
+    print(f"\n{text.read_text(encoding='utf-8')}\n{stem}.md and .tex")
     done = [cell for cell in cells if cell.done]
-    _draw_curves(settings, names, done, title, out / f"{stem}_curves.png")
-    _draw_samples(settings, names, done, out / f"{stem}_samples.png")
-    print(f"\n{text}\n{out / stem}.md, .tex, _curves.png and _samples.png")
+    if done:
+        curves, samples = (stem.with_name(f"{stem.name}_{s}.png") for s in ("curves", "samples"))
+        _draw_curves(settings, names, done, _title(settings), curves)
+        _draw_samples(settings, names, done, samples)
+        print(f"{curves}\n{samples}")
 
 
 def _draw_curves(

@@ -18,11 +18,19 @@ _PRESET_TABLES: dict[str, tuple[str, ...]] = {
     "5": ("glow", "dlf", "bplf_3x3_svd"),
     "presets": tuple(PRESETS),
 }
+_NO_G0 = "_no_g0"
+# What answers most for the least runs: Glow against BPLF with the same network, with the bigger one
+# and with truncation, and both networks without g0.
+_QUESTIONS = (
+    "glow", "bplf_3x3_1x1", f"bplf_3x3_1x1{_NO_G0}", "bplf_3x3", f"bplf_3x3{_NO_G0}",
+    "bplf_3x3_svd",
+)  # fmt: skip
 _PROTOCOLS = ("none", *SVD_PROTOCOLS)
 
-TABLES = (*_PRESET_TABLES, "g0", "svd")
-"""`3`, `4` and `5` as in the paper, those methods that exist; `presets`, all; `g0`, whether it is
-g0, ActNorm, the networks or the rank; `svd`, the ways to truncate."""
+TABLES = (*_PRESET_TABLES, "questions", "g0", "svd")
+"""`3`, `4` and `5` as in the paper, those methods that exist; `presets`, all; `questions`, six that
+tell most; `g0`, whether it is g0, ActNorm, the networks or the rank; `svd`, the ways to truncate.
+Methods of one name are the same in all of them, so that their runs are shared."""
 
 BUDGETS = ("steps", "minutes", "parameters", "flops")
 """What the methods of a table have in common; `parameters` and `flops` are those that the first
@@ -55,9 +63,21 @@ def methods(
         chosen = [_protocol(name) for name in _PROTOCOLS]
     elif table == "g0":
         chosen = _g0_table(ranks)
+    elif table == "questions":
+        chosen = [_with_or_without_g0(name) for name in _QUESTIONS]
     else:
         chosen = [(name, f"--preset={name}") for name in _PRESET_TABLES[table]]
-    return [(name, f"{own} {_EXTRAS if extras else _PLAIN}") for name, own in chosen]
+    return [(name, f"{own} {extras_flags(extras)}") for name, own in chosen]
+
+
+def extras_flags(extras: bool) -> str:
+    """Flags that give a method what only this library has, or take it away."""
+    return _EXTRAS if extras else _PLAIN
+
+
+def _with_or_without_g0(name: str) -> Method:
+    preset = name.removesuffix(_NO_G0)
+    return name, f"--preset={preset}" + (" --nog0" if name != preset else "")
 
 
 def _protocol(name: str) -> Method:

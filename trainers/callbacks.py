@@ -247,7 +247,25 @@ class MetricsFile(keras.callbacks.Callback):
         write_csv(self._path, columns, self.rows)
 
 
-class ModelFile(keras.callbacks.Callback):
+class _SavesModels(keras.callbacks.Callback):
+    """Saves the model with the averaged weights, without the optimizer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._copy: BPLF | None = None
+
+    def _save(self, path: Path) -> None:
+        # A copy that was never compiled: Keras would save the optimizer too, three times the
+        # weights' size, with a class that the loading side would have to know.
+        if self._copy is None:
+            self._copy = BPLF(self.model.config)
+        with averaged_weights(self.model):
+            self._copy.set_weights(self.model.get_weights())
+        with written_aside(path) as aside:
+            self._copy.save(aside)
+
+
+class ModelFile(_SavesModels):
     """Saves the model with the averaged weights after each epoch, without the optimizer.
 
     Args:
@@ -257,18 +275,32 @@ class ModelFile(keras.callbacks.Callback):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
-        self._copy: BPLF | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Saves the model."""
-        # A copy that was never compiled: Keras would save the optimizer too, three times the
-        # weights' size, with a class that the loading side would have to know.
-        if self._copy is None:
-            self._copy = BPLF(self.model.config)
-        with averaged_weights(self.model):
-            self._copy.set_weights(self.model.get_weights())
-        with written_aside(self._path) as aside:
-            self._copy.save(aside)
+        self._save(self._path)
+
+
+class Snapshots(_SavesModels):
+    """Keeps the model as it is after 8, 16, 32 steps and on, with the averaged weights.
+
+    Args:
+      path: from the number of steps to the path of the file, ending in `.keras`.
+    """
+
+    FIRST = 8
+
+    def __init__(self, path: Callable[[int], Path]) -> None:
+        super().__init__()
+        self._path = path
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Saves the model where its time has come."""
+        step = int(self.model.optimizer.iterations.numpy())
+        if step >= self.FIRST and step & (step - 1) == 0:  # a power of two
+            path = self._path(step)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._save(path)
 
 
 class SampleGrid(keras.callbacks.Callback):

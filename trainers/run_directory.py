@@ -51,6 +51,11 @@ class RunDirectory:
         return self.path / "tensorboard"
 
     @property
+    def snapshots(self) -> Path:
+        """Folder of models as they were on the way, `step_00000008.keras` and on."""
+        return self.path / "snapshots"
+
+    @property
     def samples(self) -> Path:
         """Folder of pictures, `epoch_001.png` and on."""
         return self.path / "samples"
@@ -71,7 +76,7 @@ class RunDirectory:
         existing = self.path.absolute()
         while not existing.exists():
             existing = existing.parent
-        inner = (self.checkpoints, self.samples, self.tensorboard)
+        inner = (self.checkpoints, self.samples, self.snapshots, self.tensorboard)
         for folder in (existing, *(path for path in inner if path.exists())):
             if not folder.is_dir():
                 raise NotADirectoryError(f"--run_dir={self.path}: {folder} is not a directory")
@@ -97,16 +102,21 @@ class RunDirectory:
             for file in self._files():
                 if file.is_file():
                     file.unlink()
-            for folder in (self.checkpoints, self.tensorboard):
+            for folder in (self.checkpoints, self.snapshots, self.tensorboard):
                 shutil.rmtree(folder, ignore_errors=True)
         self.result.unlink(missing_ok=True)
-        for rest in [*self.path.glob(".*.partial.*"), *self.samples.glob(".*.partial.*")]:
-            rest.unlink()  # of a process that was killed while it wrote
+        for folder in (self.path, self.samples, self.snapshots):
+            for rest in folder.glob(".*.partial.*"):
+                rest.unlink()  # of a process that was killed while it wrote
         self.samples.mkdir(parents=True, exist_ok=True)
 
     def picture(self, epoch: int) -> Path:
         """The picture after epoch number `epoch`, counted from 1."""
         return self.samples / f"epoch_{epoch:03d}.png"
+
+    def snapshot(self, step: int) -> Path:
+        """The model after so many steps."""
+        return self.snapshots / f"step_{step:08d}.keras"
 
     def _files(self) -> list[Path]:
         files = [self.config, self.metrics, self.model, self.result]

@@ -258,6 +258,9 @@ class FitSettings:
     bits_per_label: bool = setting(False, "After each epoch, bits/dim of each label by itself.")
     sample_temperature: float = setting(0.7, "Temperature of the pictures after each epoch.")
     samples_per_label: int = setting(8, "Samples per label in the pictures after each epoch.")
+    snapshots: bool = setting(
+        False, "Keep the model after 8, 16, 32 steps and on, in the run's folder snapshots."
+    )
 
     def check(self) -> None:
         """Checks everything that can be checked without data.
@@ -325,7 +328,7 @@ class FitSettings:
             "threads_per_operation", "jit_compile", "strategy", "cpu_devices", "on_nonfinite",
             "epoch_validation_limit", "validation_limit",
             "sample_temperature", "samples_per_label", "tensorboard", "log_scale_histograms",
-            "bits_per_label",
+            "bits_per_label", "snapshots",
         }  # fmt: skip
         every = dataclasses.asdict(self)
         return {name: value for name, value in every.items() if name not in free}

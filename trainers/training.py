@@ -288,6 +288,7 @@ def _callbacks(
     writing = [
         metrics,
         callbacks.ModelFile(run.directory.model),
+        *([callbacks.Snapshots(run.directory.snapshot)] if settings.snapshots else []),
         callbacks.SampleGrid(
             run.directory.picture,
             run.validation.images,

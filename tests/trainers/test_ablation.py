@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from bplf_tf.catalogue import cost
+from datasets.files import write_csv
 from datasets.flags import UserError
 from tests.checkout import ROOT
 from trainers import ablation, ablation_report
@@ -90,6 +91,48 @@ def test_an_ablation_stops_goes_on_and_reports(tmp_path, monkeypatch, capsys):
 
     with pytest.raises(UserError, match="was made with other flags"):
         ablation.main(settings(tmp_path, common=COMMON + " --learning_rate=0.1"))
+
+
+def written(tmp_path, results, **changes):
+    """As if the plan's runs had been made elsewhere: their rows, and no directories."""
+    plan = settings(tmp_path, results=str(results), **changes)
+    chosen = ablation._chosen(plan)
+    rows = []
+    for cell in ablation._cells(plan, chosen):
+        (row,) = rows_of(cell.method, [3.0 + 0.1 * cell.seed + 0.01 * len(rows)])
+        row |= {"seed": str(cell.seed), "flags": cell.flags, "dataset": "drawn_faces"}
+        rows.append({name: row.get(name, "") for name in ablation_report.COLUMNS})
+    return plan, rows
+
+
+def test_runs_of_another_session_count_by_their_rows(tmp_path, monkeypatch, capsys):
+    results = tmp_path / "docs.csv"
+    plan, rows = written(tmp_path, results, seeds=3)
+    other = {**rows[0], "flags": "of another plan"}
+    write_csv(results, ablation_report.COLUMNS, [other, *rows[:-2]])
+    started = []
+
+    def run_all(left, at_once, start, ended):
+        started.extend(run.name for run in left)
+
+    monkeypatch.setattr(ablation.many_runs, "run_all", run_all)
+    # Wherever the data lies: its path does not make it another run.
+    plan = dataclasses.replace(plan, data_path=str(tmp_path), most_runs=1)
+    assert ablation.main(plan) == 0
+    assert [Path(name).parts[-2:] for name in started] == [("glow_svd", "seed_2")]
+    assert "1 runs are left" in capsys.readouterr().out
+    assert read(results) == [other, *rows[:-2]]
+    text = (tmp_path / "out/table_3_drawn_faces_steps_2.md").read_text()
+    assert "| glow | 3.1" in text  # three seeds
+    assert "| glow_svd † |" in text  # two
+
+    started.clear()
+    write_csv(results, ablation_report.COLUMNS, [other, *rows])
+    assert ablation.main(dataclasses.replace(plan, most_runs=None)) == 0
+    assert started == []
+    text = (tmp_path / "out/table_3_drawn_faces_steps_2.md").read_text()
+    assert "†" not in text
+    assert text.count("\n| ") == 2 + 3
 
 
 def test_a_run_that_fails_is_told(tmp_path):
@@ -183,6 +226,31 @@ def test_lines_are_paired_with_the_first_method():
     assert r"50\% of a\_b $\pm$ 1" in latex("50% of a_b ± 1", table([glow], ours), [])
 
 
+def test_what_counts_as_answered():
+    glow, bplf = rows_of("glow", (4.0, 5.0, 6.0), 9.7), rows_of("bplf", (3.0, 4.0, 5.0), 9.7)
+    assert not any(line.answered for line in lines(glow + bplf, ["glow", "bplf"]))
+    # Ten minutes, of which the last validation took some.
+    for row in glow + bplf:
+        row |= {"budget": "minutes", "amount": "10"}
+    assert all(line.answered for line in lines(glow + bplf, ["glow", "bplf"]))
+    # Three seeds, but two to compare with.
+    one, two = lines(glow[:2] + bplf, ["glow", "bplf"])
+    assert (one.answered, two.answered) == (False, False)
+    assert two.difference.count == 2
+    (alone,) = lines(bplf, ["glow", "bplf"])
+    assert not alone.answered
+
+
+def test_questions_share_their_runs_with_table_3():
+    questions, table_3 = dict(methods("questions")), dict(methods("3"))
+    assert len(questions) == 6
+    shared = questions.keys() & table_3.keys()
+    assert len(shared) == 4
+    assert all(questions[name] == table_3[name] for name in shared)
+    config = config_of(questions["bplf_3x3_no_g0"], SHAPE, CLASSES)
+    assert (config.g0, config.network) == (False, "3x3_3x3_3x3")
+
+
 def test_the_paper_stands_beside_and_its_contradictions_are_marked():
     rows = rows_of("glow", (1.1, 1.2, 1.3)) + rows_of("bplf_3x3", (1.0, 1.1, 1.2))
     both = lines(rows, ["glow", "bplf_3x3"])
@@ -214,7 +282,10 @@ def test_curves(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"table": "6"}, "--table must be one of 3, 4, 5, presets, g0, svd, got '6'"),
+        ({"table": "6"}, "--table must be one of 3, 4, 5, presets, questions, g0, svd, got '6'"),
+        ({"most_runs": -1}, "--most_runs must not be negative, got -1"),
+        ({"results": "results.txt"}, "--results must end in .csv, got 'results.txt'"),
+        ({"results": "nowhere/results.csv"}, "--results=nowhere/results.csv: there is no folder"),
         ({"budget": "epochs"}, "--budget must be one of steps, minutes, parameters, flops"),
         ({"amount": 2.5}, "--amount must be a positive number of steps, got 2.5"),
         ({"amount": -1.0, "budget": "minutes"}, "--amount must be a positive number of minutes"),

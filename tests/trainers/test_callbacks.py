@@ -52,6 +52,21 @@ def test_model_file_holds_the_average_and_no_optimizer(model, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_snapshots_hold_the_average_after_powers_of_two(model, tmp_path, monkeypatch):
+    wanted = averaged(model)
+    keep = attached(callbacks.Snapshots(lambda step: tmp_path / "models" / f"{step}.keras"), model)
+    iterations = model.optimizer.iterations
+    before = iterations.numpy()
+    for step in (7, 8, 9, 12, 16):
+        iterations.assign(step)
+        keep.on_train_batch_end(step)
+    iterations.assign(before)
+    assert sorted(path.name for path in tmp_path.rglob("*.keras")) == ["16.keras", "8.keras"]
+    loaded = load_model(tmp_path / "models" / "16.keras")
+    for got, want in zip(loaded.get_weights(), wanted, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_sample_grid_draws_the_average(model, tmp_path, monkeypatch):
     seen = []
     wanted = averaged(model)

@@ -29,7 +29,8 @@ def test_overwriting_removes_a_run_and_nothing_else(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.create()
     mine = [tmp_path / "notes.txt", directory.samples / "favourite.png"]
-    run = [directory.config, directory.picture(1), directory.picture(1000)]
+    run = [directory.config, directory.picture(1), directory.picture(1000), directory.snapshot(8)]
+    directory.snapshots.mkdir()
     for file in mine + run:
         file.write_text("x")
     directory.create()
@@ -44,7 +45,7 @@ def test_a_file_in_the_way(tmp_path):
             RunDirectory(path).check(overwrite=False)
 
 
-@pytest.mark.parametrize("name", ["checkpoints", "samples", "tensorboard"])
+@pytest.mark.parametrize("name", ["checkpoints", "samples", "snapshots", "tensorboard"])
 def test_a_file_in_the_place_of_a_folder(tmp_path, name):
     (tmp_path / name).write_text("x")
     with pytest.raises(NotADirectoryError, match=f"{name} is not a directory"):

@@ -1,0 +1,104 @@
+"""Planned runs of `trainers.fit`, one directory each: done ones are skipped, stopped ones go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from datasets.files import write_text
+from trainers import many_runs
+from trainers.many_runs import Planned
+from trainers.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One run: a method with a seed.
+
+    Attributes:
+      method: its name.
+      seed: of the run.
+      flags: of `trainers.fit`, all but `--data_path`, `--run_dir` and `--resume`: what makes it the
+        run that it is, wherever its data lies.
+      directory: of the run.
+    """
+
+    method: str
+    seed: int
+    flags: str
+    directory: RunDirectory
+
+    @property
+    def stamp(self) -> Path:
+        """File beside the directory that says with which flags it was begun."""
+        return self.directory.path.with_name(f"{self.directory.path.name}.flags")
+
+    @property
+    def done(self) -> bool:
+        """Whether the run came to its end."""
+        return self.directory.result.exists()
+
+
+def check_stamps(cells: Sequence[Cell]) -> None:
+    """Raises `ValueError` for a run that was begun with other flags."""
+    for cell in cells:
+        begun = cell.stamp.read_text(encoding="utf-8").strip() if cell.stamp.exists() else None
+        if begun is not None and begun != cell.flags:
+            raise ValueError(
+                f"{cell.directory.path} was made with other flags: {begun!r}, and now they would "
+                f"be {cell.flags!r}. Choose another --out, or remove it"
+            )
+
+
+def make(
+    cells: Sequence[Cell],
+    data_path: str | None,
+    at_once: int,
+    done_before: int = 0,
+    after_each: Callable[[dict[str, str]], None] = lambda failed: None,
+) -> dict[str, str]:
+    """Makes the runs that are not done; a progress bar tells how many are left.
+
+    Args:
+      cells: the runs, in their order.
+      data_path: of `trainers.fit`, if it needs one.
+      at_once: how many at the same time.
+      done_before: runs of the same plan that are not among the cells, for the bar.
+      after_each: called with what went wrong so far.
+
+    Returns:
+      What went wrong, by the path of the run's directory.
+    """
+    by_name = {str(cell.directory.path): cell for cell in cells}
+    left = [Planned(name, cell.flags) for name, cell in by_name.items() if not cell.done]
+    failed: dict[str, str] = {}
+    total = done_before + len(cells)
+    bar = tqdm(total=total, initial=total - len(left), unit="run", smoothing=0)
+
+    def start(run: Planned, cores: set[int]) -> subprocess.Popen[bytes]:
+        cell = by_name[run.name]
+        cell.stamp.parent.mkdir(parents=True, exist_ok=True)
+        write_text(cell.stamp, cell.flags + "\n")
+        bar.set_description(f"{cell.method}, seed {cell.seed}")
+        arguments = [*shlex.split(cell.flags), "--resume"]
+        arguments += [f"--data_path={data_path}"] if data_path else []
+        return many_runs.start_fit(arguments, cell.directory.path, cores, append=True)
+
+    def ended(run: Planned, code: int, cores: int) -> None:
+        del cores  # the run tells them itself
+        cell = by_name[run.name]
+        if code:
+            log = many_runs.log_of(cell.directory.path)
+            failed[run.name] = f"exit code {code}, see {log}"
+            bar.write(f"{cell.method}, seed {cell.seed}: {failed[run.name]}")
+        after_each(failed)
+        bar.update()
+
+    with bar:
+        many_runs.run_all(left, at_once, start, ended)
+    return failed
