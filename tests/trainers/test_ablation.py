@@ -62,6 +62,7 @@ def test_an_ablation_stops_goes_on_and_reports(tmp_path, monkeypatch, capsys):
 
     # A run that was broken off goes on, one that is done stays, and a method more is made.
     (tmp_path / "out/drawn_faces/steps_2/glow/seed_0/result.json").unlink()
+    write_csv(tmp_path / "out" / "results.csv", ablation_report.COLUMNS, rows[1:])
     started = []
     start = ablation.many_runs.start_fit
 
