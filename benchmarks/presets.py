@@ -160,7 +160,7 @@ def _write_faces(path: pathlib.Path, side: int, channels: int) -> None:
     """Draws the faces once for all processes."""
     from datasets import load
 
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for split, name, count in (
         ("train", "train", _IMAGES.value),
         ("validation", "held_out", _HELD_OUT.value),
