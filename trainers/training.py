@@ -21,11 +21,13 @@ from datasets.input import WHOLE, Share, evaluation_dataset, steps_per_epoch, tr
 from trainers import callbacks, environment
 from trainers.agreement import Agreement
 from trainers.averaging import AverageInValidation, make_optimizer
-from trainers.callbacks import NonFiniteError, ScheduledRun, Stopwatch
 from trainers.checkpoints import CheckpointError, Checkpoints, Progress
 from trainers.measure import measure, spread
-from trainers.resuming import CheckpointWriter, RunningMeans, StopSignal
+from trainers.nonfinite import NonFiniteError
+from trainers.pace import ImagesPerSecond, ProgressBar, ScheduledRun, Stopwatch
+from trainers.resuming import CheckpointWriter, Interrupted, RunningMeans, StopSignal
 from trainers.run_directory import RunDirectory
+from trainers.run_files import MetricsFile, ModelFile
 from trainers.schedule import Schedule
 from trainers.settings import FitSettings
 from trainers.strategies import Team
@@ -76,6 +78,11 @@ def train(run: Run) -> dict[str, Any] | None:
       CheckpointError: no checkpoint could be read, or the last one is of another configuration.
       WriteError: a file of the run directory could not be written.
     """
+    with run.team.together():
+        return _train(run)
+
+
+def _train(run: Run) -> dict[str, Any] | None:
     settings, team = run.settings, run.team
     with team.strategy.scope():
         model = BPLF(run.config)
@@ -95,21 +102,30 @@ def train(run: Run) -> dict[str, Any] | None:
         write_json(run.directory.config, describe(run, model))
     if not model.initialized:
         model.initialize(*_first_images(run))
-    watch = Stopwatch()
-    with team.together(), StopSignal() as stop:
-        while True:
-            watch.start(progress.minutes)
-            try:
-                minutes = _fit(run, model, checkpoints, progress, Agreement(team, watch, stop))
-                break
-            except NonFiniteError as error:
-                progress = _rolled_back(run, model, checkpoints, error)
-        if team.chief:
-            stop.raise_from_now_on(int(model.optimizer.iterations.numpy()))
-        result = _finish(run, model, minutes) if team.chief else None
-        # TensorFlow takes a process that leaves before the others for one that crashed.
-        team.sum([0.0])
+    with StopSignal() as stop:
+        try:
+            minutes = _fit_and_roll_back(run, model, checkpoints, progress, stop)
+            if team.chief:
+                stop.raise_from_now_on(int(model.optimizer.iterations.numpy()))
+            result = _finish(run, model, minutes) if team.chief else None
+        except Interrupted:
+            team.wait_for_all()
+            raise
+        team.wait_for_all()
     return result
+
+
+def _fit_and_roll_back(
+    run: Run, model: BPLF, checkpoints: Checkpoints, progress: Progress, stop: StopSignal
+) -> float:
+    """Trains to the end of the run, from earlier checkpoints where need be; returns the minutes."""
+    watch = Stopwatch()
+    while True:
+        watch.start(progress.minutes)
+        try:
+            return _fit(run, model, checkpoints, progress, Agreement(run.team, watch, stop))
+        except NonFiniteError as error:
+            progress = _rolled_back(run, model, checkpoints, error)
 
 
 def _fit(
@@ -157,6 +173,8 @@ def _rolled_back(
     if run.settings.on_nonfinite != "rollback":
         raise error
     progress, complaints = checkpoints.restore(model)
+    # None writes, below, before all have read.
+    _check_same_step(run.team, progress.step, checkpoints.folder)
     if run.team.chief:
         _warn_of_damage(complaints)
     if not progress.step:
@@ -195,7 +213,6 @@ def _batches(run: Run, step: int = 0, share: Share = WHOLE) -> tf.data.Dataset:
 
 
 def _validation(run: Run, source: ImageSource) -> dict[str, Any]:
-
     batch_size = run.settings.batch_size
     if run.team.share.total == 1:
         return {"validation_data": evaluation_dataset(source, batch_size)}
@@ -284,10 +301,10 @@ def _callbacks(
 ) -> list[keras.callbacks.Callback]:
     settings = run.settings
     few = spread(run.validation, _INVERSE_ERROR_IMAGES)
-    metrics = callbacks.MetricsFile(run.directory.metrics, progress.rows)
+    metrics = MetricsFile(run.directory.metrics, progress.rows)
     writing = [
         metrics,
-        callbacks.ModelFile(run.directory.model),
+        ModelFile(run.directory.model),
         callbacks.SampleGrid(
             run.directory.picture,
             run.validation.images,
@@ -303,17 +320,18 @@ def _callbacks(
         writing.append(keras.callbacks.TensorBoard(str(folder), write_graph=False))
         if settings.log_scale_histograms:
             writing.append(callbacks.LogScaleHistograms(folder / "log_scales"))
+    # Those that add to the logs come before those that look into them.
     return [
         *([RunningMeans(model)] if progress.step % run.steps_per_epoch else []),
         AverageInValidation(),
-        callbacks.ImagesPerSecond(settings.batch_size, len(run.train)),
+        ImagesPerSecond(settings.batch_size, len(run.train)),
         callbacks.InverseError(few.images, few.labels if settings.conditional else None),
         *(
             [callbacks.BitsPerLabel(validation.images, validation.labels)]
             if settings.bits_per_label
             else []
         ),
-        callbacks.NonFiniteGuard(),
+        callbacks.NonFiniteGuard(),  # before anything is written
         *(writing if run.team.chief else []),
         # After the pictures: whoever resumes from a checkpoint finds all that came before it.
         CheckpointWriter(
@@ -326,7 +344,7 @@ def _callbacks(
             settings.checkpoint_minutes,
             agreement.signal,
         ),
-        *([callbacks.ProgressBar(run.schedule, agreement.minutes)] if run.team.chief else []),
+        *([ProgressBar(run.schedule, agreement.minutes)] if run.team.chief else []),
     ]
 
 

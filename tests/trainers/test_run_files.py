@@ -1,0 +1,39 @@
+import csv
+
+import numpy as np
+
+from bplf_tf import load_model
+from trainers.averaging import averaged_weights
+from trainers.run_files import MetricsFile, ModelFile
+
+
+def test_model_file_holds_the_average_and_no_optimizer(averaging_model, tmp_path):
+    model, path = averaging_model, tmp_path / "model.keras"
+    raw = model.get_weights()
+    with averaged_weights(model):
+        wanted = model.get_weights()
+    file = ModelFile(path)
+    file.set_model(model)
+    file.on_epoch_end(0, {})
+    loaded = load_model(path)
+    assert getattr(loaded, "optimizer", None) is None
+    assert loaded.initialized
+    for got, want in zip(loaded.get_weights(), wanted, strict=True):
+        np.testing.assert_array_equal(got, want)
+    for got, want in zip(model.get_weights(), raw, strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_metrics_file_keeps_every_column_of_every_row(tmp_path):
+    path = tmp_path / "metrics.csv"
+    file = MetricsFile(path)
+    file.on_epoch_end(0, {"loss": 5.0, "bits_per_dim": 5.0, "val_loss": 6.0, "step": 4})
+    file.on_epoch_end(1, {"bits_per_dim": 4.0, "step": 8, "images_per_second": 100.0})
+    with path.open() as opened:
+        rows = list(csv.DictReader(opened))
+    assert [list(row) for row in rows] == [
+        ["epoch", "step", "bits_per_dim", "images_per_second"]
+    ] * 2
+    assert rows[0] == {"epoch": "1", "step": "4", "bits_per_dim": "5.0", "images_per_second": ""}
+    assert rows[1]["images_per_second"] == "100.0"
