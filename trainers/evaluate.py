@@ -82,6 +82,8 @@ class EvaluateSettings:
             raise ValueError(f"--temperature must not be negative, got {self.temperature}")
         if self.out and not Path(self.out).parent.is_dir():
             raise FileNotFoundError(f"--out={self.out}: there is no folder {Path(self.out).parent}")
+        if self.pictures and Path(self.pictures).is_file():
+            raise NotADirectoryError(f"--pictures={self.pictures} is not a folder")
         model_path(self.model)
 
 

@@ -25,7 +25,7 @@ from trainers.threads import set_threads
 
 if TYPE_CHECKING:
     from datasets import ImageSource
-    from trainers.training import Run
+    from trainers.run import Run
 
 
 LOST = 4
@@ -104,7 +104,7 @@ def prepare(settings: FitSettings) -> Run:
         raise flags.UserError(str(error)) from error
 
     from datasets.input import steps_per_epoch
-    from trainers.training import Run
+    from trainers.run import Run
 
     steps = settings.steps_per_epoch or steps_per_epoch(train_source, settings.batch_size)
     ends = [settings.max_steps, settings.epochs and settings.epochs * steps]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,9 @@ import tensorflow as tf
 
 from bplf_tf import BPLF, load_model
 from bplf_tf.config import ModelConfig
-from bplf_tf.inputs import first_images
-from bplf_tf.model import START_IMAGES
 from datasets import ImageSource
 from datasets.files import WriteError, system_reason, write_json
-from datasets.input import WHOLE, Share, evaluation_dataset, steps_per_epoch, training_dataset
-from trainers import callbacks, environment
+from trainers import callbacks
 from trainers.agreement import Agreement
 from trainers.averaging import AverageInValidation, make_optimizer
 from trainers.checkpoints import CheckpointError, Checkpoints, Progress
@@ -26,9 +22,8 @@ from trainers.measure import measure, spread
 from trainers.nonfinite import NonFiniteError
 from trainers.pace import ImagesPerSecond, ProgressBar, ScheduledRun, Stopwatch
 from trainers.resuming import CheckpointWriter, Interrupted, RunningMeans, StopSignal
-from trainers.run_directory import RunDirectory
+from trainers.run import Run
 from trainers.run_files import MetricsFile, ModelFile
-from trainers.schedule import Schedule
 from trainers.settings import FitSettings
 from trainers.strategies import Team
 
@@ -38,31 +33,6 @@ _FINAL_INVERSE_ERROR_IMAGES = 1000
 # A run that is not finite after so many rollbacks has another reason than its learning rate.
 _MOST_ROLLBACKS = 3
 _ROLLBACK_RATE = 0.5
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """A training run with everything resolved and checked, before any time is spent on it.
-
-    Attributes:
-      settings: what the user asked for.
-      directory: where the run is written.
-      config: the model.
-      train: images to train on.
-      validation: held-out images.
-      steps_per_epoch: steps from one validation to the next.
-      schedule: learning rate and end.
-      team: the devices to train on.
-    """
-
-    settings: FitSettings
-    directory: RunDirectory
-    config: ModelConfig
-    train: ImageSource
-    validation: ImageSource
-    steps_per_epoch: int
-    schedule: Schedule
-    team: Team
 
 
 def train(run: Run) -> dict[str, Any] | None:
@@ -99,9 +69,9 @@ def _train(run: Run) -> dict[str, Any] | None:
     # The directory comes into being when nothing is left that a user could have got wrong.
     if team.chief:
         run.directory.create(settings.resume)
-        write_json(run.directory.config, describe(run, model))
+        write_json(run.directory.config, run.describe(model))
     if not model.initialized:
-        model.initialize(*_first_images(run))
+        model.initialize(*run.first_images())
     with StopSignal() as stop:
         try:
             minutes = _fit_and_roll_back(run, model, checkpoints, progress, stop)
@@ -141,14 +111,14 @@ def _fit(
         scheduled,
         *_callbacks(run, model, validation, agreement, checkpoints, progress),
     ]
-    for epochs in _epochs(run, progress.step):
+    for epochs in run.epochs(progress.step):
         step = int(model.optimizer.iterations.numpy())
         if schedule.finished(step, agreement.minutes()):
             break
         try:
             model.fit(
-                _training(run, step),
-                **_validation(run, validation),
+                run.training_data(step),
+                **run.validation_data(validation),
                 shuffle=False,  # the data set has its own order
                 callbacks=every,
                 verbose=0,  # `ProgressBar` is a callback
@@ -195,52 +165,6 @@ def _rolled_back(
     return progress
 
 
-def _training(run: Run, step: int) -> Any:
-    return run.team.dataset(functools.partial(_batches, run, step))
-
-
-def _batches(run: Run, step: int = 0, share: Share = WHOLE) -> tf.data.Dataset:
-    settings = run.settings
-    return training_dataset(
-        run.train,
-        settings.batch_size,
-        settings.seed,
-        start_step=step,
-        flip=settings.flip,
-        shift=settings.shift,
-        share=share,
-    )
-
-
-def _validation(run: Run, source: ImageSource) -> dict[str, Any]:
-    batch_size = run.settings.batch_size
-    if run.team.share.total == 1:
-        return {"validation_data": evaluation_dataset(source, batch_size)}
-    # Keras cannot count the batches of a distributed data set, and would warn when they end.
-    return {
-        "validation_data": run.team.dataset(
-            lambda share: evaluation_dataset(source, batch_size, share).repeat()
-        ),
-        "validation_steps": steps_per_epoch(source, batch_size),
-    }
-
-
-# `ScheduledRun` ends the run; Keras only needs a number that is never reached.
-_KERAS_EPOCHS = 10**9
-
-
-def _epochs(run: Run, step: int) -> list[dict[str, int]]:
-    """Arguments of the calls of `fit` from a step on: the rest of an epoch, then whole ones."""
-    epoch, done = divmod(step, run.steps_per_epoch)
-    rest = []
-    if done:
-        left = run.steps_per_epoch - done
-        rest = [{"initial_epoch": epoch, "epochs": epoch + 1, "steps_per_epoch": left}]
-        epoch += 1
-    every = {"initial_epoch": epoch, "epochs": _KERAS_EPOCHS}
-    return [*rest, {**every, "steps_per_epoch": run.steps_per_epoch}]
-
-
 def _restored(run: Run, checkpoints: Checkpoints, model: BPLF) -> Progress:
     progress, complaints = checkpoints.restore(model)
     _check_same_step(run.team, progress.step, checkpoints.folder)
@@ -267,28 +191,6 @@ def _check_same_step(team: Team, step: int, folder: Path) -> None:
                 f"the processes found checkpoints of different steps, this one of step {step} in "
                 f"{folder}: --run_dir must be on a file system that all of them see"
             )
-
-
-def _first_images(run: Run) -> tuple[Any, Any]:
-    """The same images for the data-dependent start in every process, whatever its share."""
-    settings = run.settings
-    dataset = _batches(run)
-    images, labels = first_images(dataset, None, START_IMAGES)
-    return images, labels if settings.conditional else None
-
-
-def describe(run: Run, model: BPLF) -> dict[str, Any]:
-    """Everything that defines the run, as plain JSON values."""
-    return {
-        "command": environment.fit_command(sys.argv[1:]),
-        "settings": dataclasses.asdict(run.settings),
-        "model": run.config.to_dict(),
-        "parameters": model.count_params(),
-        "steps_per_epoch": run.steps_per_epoch,
-        "total_steps": run.schedule.total_steps,
-        "data": {source.split: source.provenance for source in (run.train, run.validation)},
-        **environment.describe(),
-    }
 
 
 def _callbacks(
@@ -368,7 +270,7 @@ def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
 def _explain_nonfinite(run: Run, model: BPLF, step: int) -> str:
     """Finds where a non-finite loss arose, on the very batch of the step that met it."""
     settings = run.settings
-    images, labels = next(_batches(run, step).as_numpy_iterator())
+    images, labels = next(run.batches(step).as_numpy_iterator())
     where = model.explain_nonfinite(images, labels if settings.conditional else None, step)
     place = where or "nowhere: computed again, all is finite"
     return f"non-finite loss or gradient at step {step}; it arises at: {place}"
