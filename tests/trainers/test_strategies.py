@@ -2,10 +2,13 @@
 
 import json
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from tests.checkout import ROOT
 from tests.trainers import fit_process
 from tests.trainers.fit_process import finish, finished_steps, kill, metrics, wait_for, weights
 from trainers import local_cluster
@@ -183,3 +186,41 @@ def test_multi_worker_needs_tf_config(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(ValueError, match="TF_CONFIG, which names"):
         _chosen("multi_worker", 0)
+
+
+PLAIN_FIT = """
+import json
+import keras
+import numpy as np
+import tensorflow as tf
+from bplf_tf import BPLF
+from trainers.callbacks import BitsPerLabel, InverseError, NonFiniteGuard
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model = BPLF.from_preset("bplf_3x3", "tiny", (8, 8, 1), ("a", "b"), levels=1, depth=1, width=4)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+images = np.random.default_rng(0).integers(0, 256, (21, 8, 8, 1), np.uint8)
+labels = np.arange(21, dtype=np.int32) % 2
+data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
+callbacks = [InverseError(images, labels), BitsPerLabel(images, labels), NonFiniteGuard()]
+history = model.fit(data, validation_data=data, epochs=2, callbacks=callbacks, verbose=0).history
+mean = float(model.bits_per_dim(images, labels).mean())
+print(json.dumps({"replicas": strategy.num_replicas_in_sync, "mean": mean, **history}))
+"""
+
+
+@pytest.mark.slow
+def test_keras_own_fit_under_a_strategy_validates_every_image_once():
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN_FIT], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["replicas"] == 2
+    assert told["val_bits_per_dim"][-1] == pytest.approx(told["mean"], rel=1e-5)
+    of_labels = 11 * told["val_bits_per_dim_a"][-1] + 10 * told["val_bits_per_dim_b"][-1]
+    assert of_labels / 21 == pytest.approx(told["mean"], rel=1e-5)
+    assert max(told["inverse_error"]) < 1e-4
