@@ -1,7 +1,8 @@
 """Trains a model: `python -m trainers.fit --flagfile=drawn_faces.flags --run_dir=runs/faces`.
 
 The run directory then holds config.json (all that was resolved), metrics.csv (a row per epoch),
-model.keras (averaged weights), samples/epoch_NNN.png and, at the end, result.json.
+model.keras (averaged weights of the last epoch), best.keras (of the best one), the pictures
+samples/epoch_NNN.png, checkpoints to go on from and, at the end, result.json.
 """
 
 from __future__ import annotations

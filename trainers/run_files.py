@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,11 +49,15 @@ class ModelFile(keras.callbacks.Callback):
 
     Args:
       path: ending in `.keras`; it holds the last whole model at any time.
+      best: likewise, for the model of the epoch with the lowest `val_bits_per_dim`.
+      lowest: the figure of what `best` holds, where a run is resumed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, best: Path | None = None, lowest: float = math.inf) -> None:
         super().__init__()
         self._path = path
+        self._best = best
+        self._lowest = lowest
         self._copy: BPLF | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -64,3 +70,8 @@ class ModelFile(keras.callbacks.Callback):
             self._copy.set_weights(self.model.get_weights())
         with written_aside(self._path) as aside:
             self._copy.save(aside)
+        figure = (logs or {}).get("val_bits_per_dim", math.inf)
+        if self._best is not None and figure < self._lowest:
+            with written_aside(self._best) as aside:
+                shutil.copyfile(self._path, aside)
+            self._lowest = figure

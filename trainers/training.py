@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,7 @@ def _callbacks(
     metrics = MetricsFile(run.directory.metrics, progress.rows)
     writing = [
         metrics,
-        ModelFile(run.directory.model),
+        ModelFile(run.directory.model, run.directory.best, _lowest(progress.rows)),
         callbacks.SampleGrid(
             run.directory.picture,
             run.validation.images,
@@ -248,6 +249,10 @@ def _callbacks(
         ),
         *([ProgressBar(run.schedule, agreement.minutes)] if run.team.chief else []),
     ]
+
+
+def _lowest(rows: list[dict[str, Any]]) -> float:
+    return min((row["val_bits_per_dim"] for row in rows), default=math.inf)
 
 
 def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def test_the_run_directory_is_complete(finished):
     files = sorted(str(file.relative_to(run_dir)) for file in run_dir.rglob("*"))
     files = [file for file in files if "step_" not in file]  # the checkpoints, tested elsewhere
     assert files == [
+        "best.keras",
         "checkpoints",
         "config.json",
         "metrics.csv",

@@ -25,6 +25,31 @@ def test_model_file_holds_the_average_and_no_optimizer(averaging_model, tmp_path
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_best_model_is_that_of_the_lowest_figure(averaging_model, tmp_path):
+    path, best = tmp_path / "model.keras", tmp_path / "best.keras"
+
+    def write(file, figures):
+        file.set_model(averaging_model)
+        written = []
+        for epoch, figure in enumerate(figures):
+            before = best.stat().st_mtime_ns if best.exists() else None
+            file.on_epoch_end(epoch, {"val_bits_per_dim": figure})
+            written.append(best.stat().st_mtime_ns != before)
+            if written[-1]:
+                assert best.read_bytes() == path.read_bytes()
+        return written
+
+    assert write(ModelFile(path, best), (5.0, 4.0, 4.0, 4.5, 3.9)) == [
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert write(ModelFile(path, best, lowest=3.9), (4.0, 3.8)) == [False, True]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["best.keras", "model.keras"]
+
+
 def test_metrics_file_keeps_every_column_of_every_row(tmp_path):
     path = tmp_path / "metrics.csv"
     file = MetricsFile(path)
