@@ -191,9 +191,9 @@ def test_every_make_target_of_the_documents_exists() -> None:
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:
-    for name in ("README.md", "BUILD.md", "CHANGELOG.md"):
-        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text()):
-            assert "://" in link or (ROOT / link).exists(), f"{name} links to {link}"
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
+            assert "://" in link or (path.parent / link).exists(), f"{path} links to {link}"
 
 
 def test_nothing_that_must_stay_out() -> None:

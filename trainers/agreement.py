@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from trainers.callbacks import Stopwatch
+from trainers.pace import Stopwatch
 from trainers.resuming import StopSignal
 from trainers.strategies import Team
 

@@ -1,10 +1,11 @@
 """Checkpoints from which a run goes on as if nothing had happened.
 
-`keras.callbacks.BackupAndRestore` keeps one backup, overwrites it in place and starts the epoch it
-was killed in anew, with the optimizer's later state; it knows nothing of the metrics' running
-means, of the minutes gone by or of whether the model is the same. So `tf.train.Checkpoint` writes
-the tensors, and this module adds what lies around them: a folder per step that appears whole or
-not at all, a description to compare with, several generations, and a way back past damaged ones.
+`keras.callbacks.BackupAndRestore` writes its one or two backups in place and starts the epoch that
+it was killed in anew, with the optimizer's later state; it knows nothing of the metrics' running
+means, of the minutes gone by or of whether the model is the same. `ModelCheckpoint` keeps the best
+and the last, also written in place, and has no way back. So `tf.train.Checkpoint` writes the
+tensors, and this module adds what lies around them: a folder per step that appears whole or not at
+all, a description to compare with, several generations, and a way back past damaged ones.
 """
 
 from __future__ import annotations

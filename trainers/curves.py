@@ -1,4 +1,4 @@
-"""Learning curves of several methods, as one picture."""
+"""Learning curves of several runs or methods, as one picture."""
 
 from __future__ import annotations
 
@@ -29,29 +29,39 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
 
 
 def save_curves(curves: Mapping[str, Curve], axis: str, title: str, path: Path) -> None:
-    """Draws the curves as they are, and beside them smoothed; a PNG.
+    """Draws curves of held-out images as they are, and beside them smoothed; as `save_panels`."""
+    smooth = {
+        name: (places, smoothed(values, SMOOTHING)) for name, (places, values) in curves.items()
+    }
+    panels = {"held-out images, as measured": curves, f"smoothing {SMOOTHING:g}": smooth}
+    save_panels(panels, axis, title, path)
+
+
+def save_panels(
+    panels: Mapping[str, Mapping[str, Curve]], axis: str, title: str, path: Path
+) -> None:
+    """Draws panels of curves side by side, on one scale of bits/dim; a PNG.
 
     Args:
-      curves: by their names.
-      axis: what they run over.
+      panels: by their titles, the curves by their names, which are the same in all panels.
+      axis: what the curves run over.
       title: of the picture.
       path: ending in `.png`.
     """
     from matplotlib.figure import Figure  # takes a second; of no use where there is no picture
 
-    figure = Figure(figsize=(12, 5), layout="constrained")
+    figure = Figure(figsize=(6 * len(panels), 5), layout="constrained")
     figure.suptitle(title)
-    raw, smooth = figure.subplots(1, 2, sharey=True)
-    for i, (name, (places, values)) in enumerate(curves.items()):
-        style = _STYLES[i // _COLOURS % len(_STYLES)]
-        raw.plot(places, values, style, marker="." if len(values) < 20 else "")
-        smooth.plot(places, smoothed(values, SMOOTHING), style, label=name)
-    raw.set_title("as measured")
-    smooth.set_title(f"smoothing {SMOOTHING:g}")
-    raw.set_ylabel("bits/dim of held-out images")
-    for panel in (raw, smooth):
-        panel.set_xlabel(axis)
-        panel.grid(visible=True, alpha=0.3)
-    smooth.legend(fontsize="small")
+    (places_of_panels,) = figure.subplots(1, len(panels), sharey=True, squeeze=False)
+    for place, (heading, curves) in zip(places_of_panels, panels.items(), strict=True):
+        for i, (name, (places, values)) in enumerate(curves.items()):
+            style = _STYLES[i // _COLOURS % len(_STYLES)]
+            marker = "." if len(values) < 20 else ""
+            place.plot(places, values, style, marker=marker, label=name)
+        place.set_title(heading)
+        place.set_xlabel(axis)
+        place.grid(visible=True, alpha=0.3)
+    places_of_panels[0].set_ylabel("bits/dim")
+    places_of_panels[-1].legend(fontsize="small")
     with written_aside(path) as aside:
         figure.savefig(aside, dpi=120)

@@ -1,4 +1,4 @@
-"""Measures a trained model on a whole split: bits/dim, inversion error, speed.
+"""Measures a trained model on a whole split: bits/dim, inversion error, speed, and more on request.
 
 python -m trainers.evaluate --model=runs/faces/model.keras --dataset=drawn_faces --split=test
 """
@@ -6,8 +6,10 @@ python -m trainers.evaluate --model=runs/faces/model.keras --dataset=drawn_faces
 from __future__ import annotations
 
 import dataclasses
+import math
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bplf_tf.config import NETWORK_DTYPES
 from bplf_tf.files import model_path
@@ -15,6 +17,7 @@ from datasets import NAMES, SPLITS, flags
 from datasets.files import write_json
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
+from trainers.nonfinite import NONFINITE, NonFiniteError
 from trainers.settings import choice
 
 if TYPE_CHECKING:
@@ -67,17 +70,25 @@ class EvaluateSettings:
             raise ValueError("--dataset is required")
         choice("dataset", self.dataset, NAMES)
         choice("split", self.split, SPLITS)
-        for name in ("limit", "batch_size", "draws", "importance_samples", "inverse_images"):
+        for name in ("limit", "batch_size", "draws", "inverse_images"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--{name} must be a positive integer, got {value}")
+        if self.importance_samples is not None and self.importance_samples < 2:
+            raise ValueError(
+                f"--importance_samples must be 2 or more, got {self.importance_samples}"
+            )
+        if not (self.temperature >= 0 and math.isfinite(self.temperature)):
+            raise ValueError(f"--temperature must not be negative, got {self.temperature}")
         if self.out and not Path(self.out).parent.is_dir():
             raise FileNotFoundError(f"--out={self.out}: there is no folder {Path(self.out).parent}")
+        if self.pictures and Path(self.pictures).is_file():
+            raise NotADirectoryError(f"--pictures={self.pictures} is not a folder")
         model_path(self.model)
 
 
 def main(settings: EvaluateSettings) -> int:
-    """Measures and reports; returns the exit code."""
+    """Checks, measures, reports; returns the exit code."""
     try:
         settings.check()
         import_tensorflow()
@@ -91,17 +102,31 @@ def main(settings: EvaluateSettings) -> int:
     except (ValueError, OSError, ImportError) as error:
         raise flags.UserError(str(error)) from error
 
-    from trainers.measure import (
-        bits_of_draws,
-        latent_statistics,
-        mean_and_error,
-        measure,
-        spread,
-        table,
-    )
+    from trainers.measure import table
+
+    try:
+        result = _measured(settings, model, source, train if settings.train_gap else None)
+    except NonFiniteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return NONFINITE
+    print(table(result))
+    if settings.out:
+        write_json(Path(settings.out), result)
+        print(f"wrote {settings.out}")
+    if settings.pictures and train:
+        _draw(settings, model, source, train)
+    return 0
+
+
+def _measured(
+    settings: EvaluateSettings, model: BPLF, source: ImageSource, train: ImageSource | None
+) -> dict[str, Any]:
+    """The figures of `trainers.measure`, with what they are of."""
+    from trainers.measure import bits_of_draws, latent_statistics, mean_and_error, measure, spread
 
     draws = settings.importance_samples or settings.draws
-    result = {
+    print(f"Measuring {len(source)} images, draws of noise for each: {draws}", flush=True)
+    result: dict[str, Any] = {
         "model": settings.model,
         "dataset": settings.dataset,
         "split": settings.split,
@@ -117,7 +142,7 @@ def main(settings: EvaluateSettings) -> int:
             inverse_images=settings.inverse_images,
         ),
     }
-    if settings.train_gap and train:
+    if train:
         some = spread(train, len(source))
         labels = some.labels if model.config.classes else None
         bits, _ = bits_of_draws(
@@ -126,13 +151,7 @@ def main(settings: EvaluateSettings) -> int:
         result["train"] = {"images": len(some), **mean_and_error(bits.mean(axis=0))}
     if settings.latents:
         result["latents"] = latent_statistics(model, source, settings.seed)
-    print(table(result))
-    if settings.pictures and train:
-        _draw(settings, model, source, train)
-    if settings.out:
-        write_json(Path(settings.out), result)
-        print(f"wrote {settings.out}")
-    return 0
+    return result
 
 
 def _load_model(settings: EvaluateSettings) -> BPLF:

@@ -1,7 +1,8 @@
 """Trains a model: `python -m trainers.fit --flagfile=drawn_faces.flags --run_dir=runs/faces`.
 
 The run directory then holds config.json (all that was resolved), metrics.csv (a row per epoch),
-model.keras (averaged weights), samples/epoch_NNN.png and, at the end, result.json.
+model.keras (averaged weights of the last epoch), best.keras (of the best one), the pictures
+samples/epoch_NNN.png, checkpoints to go on from and, at the end, result.json.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from datasets.files import WriteError
 from datasets.quiet_tensorflow import import_tensorflow
 from trainers import environment
 from trainers.checkpoints import CheckpointError, Checkpoints
+from trainers.nonfinite import NONFINITE, NonFiniteError
 from trainers.run_directory import RunDirectory
 from trainers.schedule import Schedule
 from trainers.settings import FitSettings
@@ -24,11 +26,9 @@ from trainers.threads import set_threads
 
 if TYPE_CHECKING:
     from datasets import ImageSource
-    from trainers.training import Run
+    from trainers.run import Run
 
 
-NONFINITE = 3
-"""Exit code of a run that a non-finite loss stopped."""
 LOST = 4
 """Exit code of a process whose fellows are gone."""
 
@@ -38,33 +38,35 @@ def main(settings: FitSettings) -> int:
     run = prepare(settings)
     if run.team.chief:
         _print_start(run)
-    from trainers.callbacks import NonFiniteError
     from trainers.resuming import Interrupted
     from trainers.strategies import LostProcessError
     from trainers.training import train
 
+    resume = _resume_command(settings)
     try:
         result = train(run)
     except NonFiniteError as error:
         print(f"\nerror: {error}\n{_kept(run)}", file=sys.stderr)
+        if settings.on_nonfinite == "stop":
+            again = f"{resume} --on_nonfinite=rollback"
+            print(f"To go on from it, where need be at lower rates:\n  {again}", file=sys.stderr)
         return NONFINITE
     except Interrupted as stopped:
-        print(f"\n{stopped}: saved. Go on with\n  {_resume_command()}", file=sys.stderr)
+        print(f"\n{stopped}: saved. Go on with\n  {resume}", file=sys.stderr)
         return 128 + stopped.signal
     except LostProcessError as error:
         print(
             f"\nerror: another process of this run is gone ({error}). Start all of them again with"
-            f"\n  {_resume_command()}",
+            f"\n  {resume}",
             file=sys.stderr,
         )
         return LOST
     except KeyboardInterrupt:  # a second Ctrl-C, or one outside of training
-        print(f"\ninterrupted\n{_kept(run)}. Go on with\n  {_resume_command()}", file=sys.stderr)
+        print(f"\ninterrupted\n{_kept(run)}. Go on with\n  {resume}", file=sys.stderr)
         return flags.INTERRUPTED
     except WriteError as error:
         print(
-            f"\nerror: {error}\n{_kept(run)}. When the reason is put right, go on with"
-            f"\n  {_resume_command()}",
+            f"\nerror: {error}\n{_kept(run)}. When the reason is put right, go on with\n  {resume}",
             file=sys.stderr,
         )
         return flags.USER_ERROR
@@ -103,7 +105,7 @@ def prepare(settings: FitSettings) -> Run:
         raise flags.UserError(str(error)) from error
 
     from datasets.input import steps_per_epoch
-    from trainers.training import Run
+    from trainers.run import Run
 
     steps = settings.steps_per_epoch or steps_per_epoch(train_source, settings.batch_size)
     ends = [settings.max_steps, settings.epochs and settings.epochs * steps]
@@ -146,9 +148,11 @@ def _make_deterministic(settings: FitSettings) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _resume_command() -> str:
+def _resume_command(settings: FitSettings) -> str:
     arguments = [argument for argument in sys.argv[1:] if argument != "--overwrite"]
-    if "--resume" not in arguments:
+    if settings.overwrite and "--overwrite" not in sys.argv:  # as in a flag file
+        arguments.append("--nooverwrite")
+    if not settings.resume:
         arguments.append("--resume")
     return environment.fit_command(arguments)
 

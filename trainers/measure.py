@@ -12,6 +12,7 @@ import numpy as np
 from bplf_tf import BPLF
 from bplf_tf.svd import truncate_images, truncates
 from datasets import ImageSource
+from trainers.nonfinite import NonFiniteError, check_finite
 
 
 def measure(
@@ -37,6 +38,9 @@ def measure(
       `per_label`, both of each label; with several draws, `importance_weighted_bits_per_dim`;
       `bits_per_dim_truncated` for models that train on truncated images; `inverse_error`, as a
       fraction of the pixel range, and `inverse_error_images`; `images_per_second` of the density.
+
+    Raises:
+      NonFiniteError: the bits/dim of an image, or the inversion error, are NaN or infinite.
     """
     labels = source.labels if model.config.classes else None
     bits, images_per_second = bits_of_draws(model, source.images, labels, batch_size, draws, seed)
@@ -56,9 +60,10 @@ def measure(
         truncated, _ = bits_of_draws(model, images, labels, batch_size, draws, seed)
         result["bits_per_dim_truncated"] = float(truncated.mean())
     some = spread(source, inverse_images)
-    result["inverse_error"] = model.inverse_error(
-        some.images, None if labels is None else some.labels
-    )
+    error = model.inverse_error(some.images, None if labels is None else some.labels)
+    if not math.isfinite(error):
+        raise NonFiniteError(f"the largest inversion error on {len(some)} images is {error}")
+    result["inverse_error"] = error
     result["inverse_error_images"] = len(some)
     result["images_per_second"] = images_per_second
     return result
@@ -173,7 +178,11 @@ def bits_of_draws(
     draws: int,
     seed: int,
 ) -> tuple[np.ndarray, float]:
-    """Bits/dim of each draw of noise and each image, `[draws, N]`, and images per second."""
+    """Bits/dim of each draw of noise and each image, `[draws, N]`, and images per second.
+
+    Raises:
+      NonFiniteError: one of them is NaN or infinite.
+    """
 
     def batch(start: int) -> np.ndarray:
         cut = slice(start, start + batch_size)
@@ -189,4 +198,6 @@ def bits_of_draws(
         if bits[-1].shape == bits[0].shape:  # a short last batch traces once more
             seconds += time.monotonic() - started
             counted += bits[-1].size
-    return np.concatenate(bits, axis=1), counted / seconds
+    every = np.concatenate(bits, axis=1)
+    check_finite(every)
+    return every, counted / seconds

@@ -11,8 +11,8 @@ from typing import Any
 
 import keras
 
-from trainers.callbacks import MetricsFile
 from trainers.checkpoints import Checkpoints, Progress
+from trainers.run_files import MetricsFile
 
 Logs = dict[str, Any] | None
 

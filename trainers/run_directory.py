@@ -36,6 +36,11 @@ class RunDirectory:
         return self.path / "model.keras"
 
     @property
+    def best(self) -> Path:
+        """The model of the epoch with the lowest figure of held-out images."""
+        return self.path / "best.keras"
+
+    @property
     def result(self) -> Path:
         """The final figures; there only when the run came to its end."""
         return self.path / "result.json"
@@ -119,6 +124,6 @@ class RunDirectory:
         return self.snapshots / f"step_{step:08d}.keras"
 
     def _files(self) -> list[Path]:
-        files = [self.config, self.metrics, self.model, self.result]
+        files = [self.config, self.metrics, self.model, self.best, self.result]
         files += [*sorted(self.samples.glob("epoch_*.png")), *self.checkpoints.glob("step_*")]
         return [file for file in files if file.exists()]

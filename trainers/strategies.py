@@ -67,6 +67,13 @@ class Team:
                 raise
             raise LostProcessError(str(error.message).splitlines()[0]) from error
 
+    def wait_for_all(self) -> None:
+        """Returns when all processes have called it.
+
+        TensorFlow takes a process that leaves before the others for one that crashed.
+        """
+        self.sum([0.0])
+
     def sum(self, values: list[float]) -> list[float]:
         """The sum of each number over all processes, which call this at the same point."""
         if not self.several_processes:
@@ -106,6 +113,7 @@ def make_team(name: str, cpu_devices: int) -> Team:
     if cpu_devices > 1:
         _divide_cpu(cpu_devices)
     if kind == "multi_worker":
+        print(f"Waiting for all workers: {', '.join(_workers())}", flush=True)
         return Team(tf.distribute.MultiWorkerMirroredStrategy())
     if kind == "one":
         return Team(tf.distribute.get_strategy())

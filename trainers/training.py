@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,18 @@ import tensorflow as tf
 
 from bplf_tf import BPLF, load_model
 from bplf_tf.config import ModelConfig
-from bplf_tf.inputs import first_images
-from bplf_tf.model import START_IMAGES
 from datasets import ImageSource
 from datasets.files import WriteError, system_reason, write_json
-from datasets.input import WHOLE, Share, evaluation_dataset, steps_per_epoch, training_dataset
-from trainers import callbacks, environment
+from trainers import callbacks
 from trainers.agreement import Agreement
 from trainers.averaging import AverageInValidation, make_optimizer
-from trainers.callbacks import NonFiniteError, ScheduledRun, Stopwatch
 from trainers.checkpoints import CheckpointError, Checkpoints, Progress
 from trainers.measure import measure, spread
-from trainers.resuming import CheckpointWriter, RunningMeans, StopSignal
-from trainers.run_directory import RunDirectory
-from trainers.schedule import Schedule
+from trainers.nonfinite import NonFiniteError
+from trainers.pace import ImagesPerSecond, ProgressBar, ScheduledRun, Stopwatch
+from trainers.resuming import CheckpointWriter, Interrupted, RunningMeans, StopSignal
+from trainers.run import Run
+from trainers.run_files import MetricsFile, ModelFile, Snapshots
 from trainers.settings import FitSettings
 from trainers.strategies import Team
 
@@ -36,31 +34,6 @@ _FINAL_INVERSE_ERROR_IMAGES = 1000
 # A run that is not finite after so many rollbacks has another reason than its learning rate.
 _MOST_ROLLBACKS = 3
 _ROLLBACK_RATE = 0.5
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """A training run with everything resolved and checked, before any time is spent on it.
-
-    Attributes:
-      settings: what the user asked for.
-      directory: where the run is written.
-      config: the model.
-      train: images to train on.
-      validation: held-out images.
-      steps_per_epoch: steps from one validation to the next.
-      schedule: learning rate and end.
-      team: the devices to train on.
-    """
-
-    settings: FitSettings
-    directory: RunDirectory
-    config: ModelConfig
-    train: ImageSource
-    validation: ImageSource
-    steps_per_epoch: int
-    schedule: Schedule
-    team: Team
 
 
 def train(run: Run) -> dict[str, Any] | None:
@@ -76,6 +49,11 @@ def train(run: Run) -> dict[str, Any] | None:
       CheckpointError: no checkpoint could be read, or the last one is of another configuration.
       WriteError: a file of the run directory could not be written.
     """
+    with run.team.together():
+        return _train(run)
+
+
+def _train(run: Run) -> dict[str, Any] | None:
     settings, team = run.settings, run.team
     with team.strategy.scope():
         model = BPLF(run.config)
@@ -92,24 +70,33 @@ def train(run: Run) -> dict[str, Any] | None:
     # The directory comes into being when nothing is left that a user could have got wrong.
     if team.chief:
         run.directory.create(settings.resume)
-        write_json(run.directory.config, describe(run, model))
+        write_json(run.directory.config, run.describe(model))
     if not model.initialized:
-        model.initialize(*_first_images(run))
-    watch = Stopwatch()
-    with team.together(), StopSignal() as stop:
-        while True:
-            watch.start(progress.minutes)
-            try:
-                minutes = _fit(run, model, checkpoints, progress, Agreement(team, watch, stop))
-                break
-            except NonFiniteError as error:
-                progress = _rolled_back(run, model, checkpoints, error)
-        if team.chief:
-            stop.raise_from_now_on(int(model.optimizer.iterations.numpy()))
-        result = _finish(run, model, minutes) if team.chief else None
-        # TensorFlow takes a process that leaves before the others for one that crashed.
-        team.sum([0.0])
+        model.initialize(*run.first_images())
+    with StopSignal() as stop:
+        try:
+            minutes = _fit_and_roll_back(run, model, checkpoints, progress, stop)
+            if team.chief:
+                stop.raise_from_now_on(int(model.optimizer.iterations.numpy()))
+            result = _finish(run, model, minutes) if team.chief else None
+        except Interrupted:
+            team.wait_for_all()
+            raise
+        team.wait_for_all()
     return result
+
+
+def _fit_and_roll_back(
+    run: Run, model: BPLF, checkpoints: Checkpoints, progress: Progress, stop: StopSignal
+) -> float:
+    """Trains to the end of the run, from earlier checkpoints where need be; returns the minutes."""
+    watch = Stopwatch()
+    while True:
+        watch.start(progress.minutes)
+        try:
+            return _fit(run, model, checkpoints, progress, Agreement(run.team, watch, stop))
+        except NonFiniteError as error:
+            progress = _rolled_back(run, model, checkpoints, error)
 
 
 def _fit(
@@ -125,14 +112,14 @@ def _fit(
         scheduled,
         *_callbacks(run, model, validation, agreement, checkpoints, progress),
     ]
-    for epochs in _epochs(run, progress.step):
+    for epochs in run.epochs(progress.step):
         step = int(model.optimizer.iterations.numpy())
         if schedule.finished(step, agreement.minutes()):
             break
         try:
             model.fit(
-                _training(run, step),
-                **_validation(run, validation),
+                run.training_data(step),
+                **run.validation_data(validation),
                 shuffle=False,  # the data set has its own order
                 callbacks=every,
                 verbose=0,  # `ProgressBar` is a callback
@@ -157,6 +144,8 @@ def _rolled_back(
     if run.settings.on_nonfinite != "rollback":
         raise error
     progress, complaints = checkpoints.restore(model)
+    # None writes, below, before all have read.
+    _check_same_step(run.team, progress.step, checkpoints.folder)
     if run.team.chief:
         _warn_of_damage(complaints)
     if not progress.step:
@@ -175,53 +164,6 @@ def _rolled_back(
             flush=True,
         )
     return progress
-
-
-def _training(run: Run, step: int) -> Any:
-    return run.team.dataset(functools.partial(_batches, run, step))
-
-
-def _batches(run: Run, step: int = 0, share: Share = WHOLE) -> tf.data.Dataset:
-    settings = run.settings
-    return training_dataset(
-        run.train,
-        settings.batch_size,
-        settings.seed,
-        start_step=step,
-        flip=settings.flip,
-        shift=settings.shift,
-        share=share,
-    )
-
-
-def _validation(run: Run, source: ImageSource) -> dict[str, Any]:
-
-    batch_size = run.settings.batch_size
-    if run.team.share.total == 1:
-        return {"validation_data": evaluation_dataset(source, batch_size)}
-    # Keras cannot count the batches of a distributed data set, and would warn when they end.
-    return {
-        "validation_data": run.team.dataset(
-            lambda share: evaluation_dataset(source, batch_size, share).repeat()
-        ),
-        "validation_steps": steps_per_epoch(source, batch_size),
-    }
-
-
-# `ScheduledRun` ends the run; Keras only needs a number that is never reached.
-_KERAS_EPOCHS = 10**9
-
-
-def _epochs(run: Run, step: int) -> list[dict[str, int]]:
-    """Arguments of the calls of `fit` from a step on: the rest of an epoch, then whole ones."""
-    epoch, done = divmod(step, run.steps_per_epoch)
-    rest = []
-    if done:
-        left = run.steps_per_epoch - done
-        rest = [{"initial_epoch": epoch, "epochs": epoch + 1, "steps_per_epoch": left}]
-        epoch += 1
-    every = {"initial_epoch": epoch, "epochs": _KERAS_EPOCHS}
-    return [*rest, {**every, "steps_per_epoch": run.steps_per_epoch}]
 
 
 def _restored(run: Run, checkpoints: Checkpoints, model: BPLF) -> Progress:
@@ -252,28 +194,6 @@ def _check_same_step(team: Team, step: int, folder: Path) -> None:
             )
 
 
-def _first_images(run: Run) -> tuple[Any, Any]:
-    """The same images for the data-dependent start in every process, whatever its share."""
-    settings = run.settings
-    dataset = _batches(run)
-    images, labels = first_images(dataset, None, START_IMAGES)
-    return images, labels if settings.conditional else None
-
-
-def describe(run: Run, model: BPLF) -> dict[str, Any]:
-    """Everything that defines the run, as plain JSON values."""
-    return {
-        "command": environment.fit_command(sys.argv[1:]),
-        "settings": dataclasses.asdict(run.settings),
-        "model": run.config.to_dict(),
-        "parameters": model.count_params(),
-        "steps_per_epoch": run.steps_per_epoch,
-        "total_steps": run.schedule.total_steps,
-        "data": {source.split: source.provenance for source in (run.train, run.validation)},
-        **environment.describe(),
-    }
-
-
 def _callbacks(
     run: Run,
     model: BPLF,
@@ -284,11 +204,11 @@ def _callbacks(
 ) -> list[keras.callbacks.Callback]:
     settings = run.settings
     few = spread(run.validation, _INVERSE_ERROR_IMAGES)
-    metrics = callbacks.MetricsFile(run.directory.metrics, progress.rows)
+    metrics = MetricsFile(run.directory.metrics, progress.rows)
     writing = [
         metrics,
-        callbacks.ModelFile(run.directory.model),
-        *([callbacks.Snapshots(run.directory.snapshot)] if settings.snapshots else []),
+        ModelFile(run.directory.model, run.directory.best, _lowest(progress.rows)),
+        *([Snapshots(run.directory.snapshot)] if settings.snapshots else []),
         callbacks.SampleGrid(
             run.directory.picture,
             run.validation.images,
@@ -304,17 +224,18 @@ def _callbacks(
         writing.append(keras.callbacks.TensorBoard(str(folder), write_graph=False))
         if settings.log_scale_histograms:
             writing.append(callbacks.LogScaleHistograms(folder / "log_scales"))
+    # Those that add to the logs come before those that look into them.
     return [
         *([RunningMeans(model)] if progress.step % run.steps_per_epoch else []),
         AverageInValidation(),
-        callbacks.ImagesPerSecond(settings.batch_size, len(run.train)),
+        ImagesPerSecond(settings.batch_size, len(run.train)),
         callbacks.InverseError(few.images, few.labels if settings.conditional else None),
         *(
             [callbacks.BitsPerLabel(validation.images, validation.labels)]
             if settings.bits_per_label
             else []
         ),
-        callbacks.NonFiniteGuard(),
+        callbacks.NonFiniteGuard(),  # before anything is written
         *(writing if run.team.chief else []),
         # After the pictures: whoever resumes from a checkpoint finds all that came before it.
         CheckpointWriter(
@@ -327,8 +248,12 @@ def _callbacks(
             settings.checkpoint_minutes,
             agreement.signal,
         ),
-        *([callbacks.ProgressBar(run.schedule, agreement.minutes)] if run.team.chief else []),
+        *([ProgressBar(run.schedule, agreement.minutes)] if run.team.chief else []),
     ]
+
+
+def _lowest(rows: list[dict[str, Any]]) -> float:
+    return min((row["val_bits_per_dim"] for row in rows), default=math.inf)
 
 
 def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
@@ -351,7 +276,7 @@ def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
 def _explain_nonfinite(run: Run, model: BPLF, step: int) -> str:
     """Finds where a non-finite loss arose, on the very batch of the step that met it."""
     settings = run.settings
-    images, labels = next(_batches(run, step).as_numpy_iterator())
+    images, labels = next(run.batches(step).as_numpy_iterator())
     where = model.explain_nonfinite(images, labels if settings.conditional else None, step)
     place = where or "nowhere: computed again, all is finite"
     return f"non-finite loss or gradient at step {step}; it arises at: {place}"

@@ -3,7 +3,8 @@
 Reverse-mode differentiation of a loop keeps what every step computed, so that memory grows with
 depth. A flow need not keep it: a step's input follows from its output. Here the loop keeps its
 last output alone; its gradient walks back, rebuilds each step's input by inversion and
-differentiates that step by itself (the reversible networks of Gomez et al. 2017).
+differentiates that step by itself (the reversible networks of Gomez et al. 2017). What inversion
+rounds is all that its gradients differ by: 1e-9 of the largest in float64, 1e-4 in float32.
 """
 
 from __future__ import annotations

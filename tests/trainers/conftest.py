@@ -1,4 +1,4 @@
-"""Disks on which a run cannot be written: real ones, as far as the machine permits."""
+"""Disks on which a run cannot be written, real ones as far as the machine permits; and a model."""
 
 import contextlib
 import errno
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 _SIZE = 8 << 20
@@ -102,3 +103,22 @@ def disk(request, tmp_path):
     if sys.platform == "win32":
         pytest.skip("Windows has no limit to the size of files")
     return SizeLimit(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def averaging_model():
+    """A model of 8x8 images of two classes, whose raw weights and their average are far apart."""
+    from bplf_tf import BPLF, ModelConfig
+    from trainers.averaging import make_optimizer
+    from trainers.settings import FitSettings
+
+    config = ModelConfig(image_shape=(8, 8, 1), classes=("cat", "dog"), levels=1, depth=1, width=4)
+    model = BPLF(config)
+    settings = FitSettings(run_dir="unused", epochs=1, learning_rate=0.1, ema_momentum=0.5)
+    model.compile(optimizer=make_optimizer(settings))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20, 8, 8, 1), np.uint8)
+    model.fit(images, np.arange(20, dtype=np.int32) % 2, batch_size=10, verbose=0)
+    for variable in model.trainable_variables:
+        variable.assign(variable + rng.normal(size=variable.shape, scale=0.1))
+    return model

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import datasets
 from bplf_tf import BPLF, EMOTIONS, ModelConfig
@@ -16,6 +17,7 @@ from trainers.measure import (
     spread,
     table,
 )
+from trainers.nonfinite import NONFINITE, NonFiniteError, check_finite
 
 SMALL = {"image_shape": (16, 16, 1), "levels": 1, "depth": 1, "width": 4}
 
@@ -155,6 +157,67 @@ def test_the_arithmetic_of_the_networks_can_be_chosen(model, tmp_path, capsys):
     assert "bits/dim" in capsys.readouterr().out
 
 
+def test_all_that_can_be_asked_for(tmp_path, capsys):
+    model = BPLF(ModelConfig(classes=("cat", "dog"), **SMALL))
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 5), ("validation", 3)):
+        for name, mean in (("cat", 90), ("dog", 160)):
+            folder = tmp_path / "data" / split / name
+            folder.mkdir(parents=True)
+            for i, image in enumerate(rng.normal(mean, 20, (count, 16, 16)).astype(np.uint8)):
+                Image.fromarray(image).save(folder / f"{i}.png")
+    source = datasets.load("folder", "train", data_path=tmp_path / "data")
+    model.initialize(source.images, source.labels)
+    model.save(tmp_path / "model.keras")
+    out, pictures = tmp_path / "figures.json", tmp_path / "new" / "pictures"
+    settings = EvaluateSettings(
+        model=str(tmp_path), dataset="folder", data_path=str(tmp_path / "data"),
+        importance_samples=3, train_gap=True, latents=True, seed=2, pictures=str(pictures),
+        temperature=0.5, out=str(out),
+    )  # fmt: skip
+    assert evaluate.main(settings) == 0
+
+    result = json.loads(out.read_text())
+    assert (result["draws"], result["seed"], result["images"]) == (3, 2, 6)
+    assert result["importance_weighted_bits_per_dim"] < result["bits_per_dim"]
+    validation = datasets.load("folder", "validation", data_path=tmp_path / "data")
+    bits = model.bits_per_dim(validation.images, validation.labels, seed=2, draws=3)
+    assert result["bits_per_dim"] == pytest.approx(float(bits.mean()), abs=1e-5)
+    some = spread(source, 6)
+    bits = model.bits_per_dim(some.images, some.labels, seed=2, draws=3)
+    assert result["train"]["images"] == 6
+    assert result["train"]["bits_per_dim"] == pytest.approx(float(bits.mean()), abs=1e-5)
+    assert [list(of) for of in result["latents"]] == [["level", "mean", "variance", "kurtosis"]]
+    assert {name: of["images"] for name, of in result["per_label"].items()} == {"cat": 3, "dog": 3}
+
+    shown = capsys.readouterr().out
+    for text in ("+-", "weighted ", "training data ", "latents 0 ", "  cat ", "  dog "):
+        assert text in shown
+    names = ("interpolation", "neighbours", "reconstruction", "samples", "temperatures")
+    assert sorted(path.name for path in pictures.iterdir()) == [f"{name}.png" for name in names]
+
+
+def test_figures_that_are_not_finite_are_no_result(model, source, tmp_path, capsys):
+    broken = BPLF(model.config)
+    broken.set_weights(model.get_weights())
+    weight = broken.trainable_variables[0]
+    weight.assign(np.full(weight.shape, np.nan))
+    broken.save(tmp_path / "model.keras")
+    out = tmp_path / "figures.json"
+    settings = EvaluateSettings(model=str(tmp_path), dataset="drawn_faces", limit=14, out=str(out))
+    assert evaluate.main(settings) == NONFINITE
+    assert "error: bits/dim of 14 of 14 images are not finite" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_which_images_are_not_finite():
+    bits = np.ones([2, 5])
+    check_finite(bits)
+    bits[0, 2], bits[1, 4] = np.nan, np.inf
+    with pytest.raises(NonFiniteError, match="2 of 5 images are not finite"):
+        check_finite(bits)
+
+
 def test_users_mistakes(model, tmp_path):
     path = tmp_path / "model.keras"
     BPLF(ModelConfig(classes=("cat", "dog"), **SMALL)).save(path)
@@ -164,6 +227,9 @@ def test_users_mistakes(model, tmp_path):
         ({}, "the model's labels are cat, dog; those of drawn_faces are anger"),
         ({"network_dtype": "int8"}, "must be one of"),
         ({"split": "public"}, "split must be one of"),
+        ({"importance_samples": 1}, "--importance_samples must be 2 or more, got 1"),
+        ({"temperature": -1.0}, "--temperature must not be negative, got -1.0"),
+        ({"pictures": str(path)}, r"model\.keras is not a folder"),
     ]:
         settings = {"model": str(path), "dataset": "drawn_faces", "limit": 14, **changes}
         with pytest.raises(UserError, match=message):

@@ -19,7 +19,7 @@ from datasets.flags import UserError
 from datasets.input import training_dataset
 from trainers import fit, training
 from trainers.averaging import averaged_weights
-from trainers.callbacks import NonFiniteError
+from trainers.nonfinite import NonFiniteError
 from trainers.settings import FitSettings
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +80,7 @@ def test_the_run_directory_is_complete(finished):
     files = sorted(str(file.relative_to(run_dir)) for file in run_dir.rglob("*"))
     files = [file for file in files if "step_" not in file]  # the checkpoints, tested elsewhere
     assert files == [
+        "best.keras",
         "checkpoints",
         "config.json",
         "metrics.csv",
@@ -192,6 +193,7 @@ def test_a_non_finite_loss_stops_the_run_and_says_where(tmp_path, monkeypatch, c
     assert "non-finite loss or gradient at step 5" in message
     assert "level_0" in message
     assert "holds the model of the last finished epoch; the last checkpoint is of step 4" in message
+    assert message.strip().endswith("--resume --on_nonfinite=rollback")
     assert not (run_dir / "result.json").exists()
     model = load_model(run_dir / "model.keras")
     for got, want in zip(model.get_weights(), observer.averages[0], strict=True):

@@ -1,5 +1,6 @@
 """No space left: nothing half-written, nothing lost, and a message that says how to go on."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -8,6 +9,7 @@ from tests.trainers.test_checkpoints import trained
 from tests.trainers.test_fit import observed, settings
 from trainers import callbacks, fit
 from trainers.checkpoints import Checkpoints, Progress
+from trainers.run_files import MetricsFile, ModelFile
 
 
 @pytest.fixture(scope="module")
@@ -16,12 +18,12 @@ def model():
 
 
 def metrics(folder, model):
-    file = callbacks.MetricsFile(folder / "metrics.csv")
+    file = MetricsFile(folder / "metrics.csv")
     return lambda epoch: file.on_epoch_end(epoch, {"val_bits_per_dim": 4.0})
 
 
 def model_file(folder, model):
-    file = callbacks.ModelFile(folder / "model.keras")
+    file = ModelFile(folder / "model.keras")
     file.set_model(model)
     return file.on_epoch_end
 
@@ -69,7 +71,7 @@ def test_what_was_written_before_is_as_it_was(disk, model, name):
     write(1)
 
 
-class Filled(callbacks.keras.callbacks.Callback):
+class Filled(keras.callbacks.Callback):
     """Fills the disk as the given step begins."""
 
     def __init__(self, disk, step):

@@ -80,7 +80,7 @@ def test_ctrl_c_before_training_is_no_traceback(tmp_path, monkeypatch, capsys):
     def interrupted(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trainers.training._first_images", interrupted)
+    monkeypatch.setattr("trainers.run.Run.first_images", interrupted)
     assert fit.main(settings(tmp_path / "run")) == 130
     message = capsys.readouterr().err
     assert "interrupted" in message

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,14 +53,33 @@ def test_killed_again_and_again_it_ends_with_the_very_same_weights(uninterrupted
     assert_same_end(run_dir, uninterrupted)
 
 
+def stands_still_while_writing(process, folder):
+    """Stops the process if a checkpoint is half written; where it is whole by then, it goes on."""
+    if not any(folder.glob(".*.partial")):
+        return False
+    process.send_signal(signal.SIGSTOP)
+    while state(process) not in "TZ":  # stopped, or ended
+        time.sleep(0.001)
+    if any(folder.glob(".*.partial")):
+        return True
+    process.send_signal(signal.SIGCONT)
+    return False
+
+
+def state(process):
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc, to see that a process stands")
 def test_killed_while_a_checkpoint_is_being_written(uninterrupted, tmp_path):
     run_dir = tmp_path / "killed"
     process = start(run_dir)
     folder = run_dir / "checkpoints"
     wait_for(lambda: finished_steps(run_dir) >= 6, process)
-    wait_for(lambda: any(folder.glob(".*.partial")), process)
+    wait_for(lambda: stands_still_while_writing(process, folder), process)
     kill(process)
+    assert any(folder.glob(".*.partial"))
     finish(start(run_dir, "--resume"))
     assert_same_end(run_dir, uninterrupted)
     assert not list(folder.glob(".*.partial"))

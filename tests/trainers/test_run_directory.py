@@ -13,7 +13,9 @@ def test_a_fresh_directory_is_not_touched_by_the_check(tmp_path):
     assert directory.picture(7).name == "epoch_007.png"
 
 
-@pytest.mark.parametrize("file", ["config.json", "metrics.csv", "model.keras", "result.json"])
+@pytest.mark.parametrize(
+    "file", ["config.json", "metrics.csv", "model.keras", "best.keras", "result.json"]
+)
 def test_a_directory_with_a_run_is_refused_by_the_flag_that_overwrites(tmp_path, file):
     (tmp_path / file).write_text("x")
     directory = RunDirectory(tmp_path)

@@ -1,14 +1,18 @@
 """Several devices and several processes train like one."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from tests.checkout import ROOT
 from tests.trainers import fit_process
 from tests.trainers.fit_process import finish, finished_steps, kill, metrics, wait_for, weights
 from trainers import local_cluster
-from trainers.fit import LOST
+from trainers.fit import LOST, NONFINITE
 from trainers.strategies import _chosen
 
 STEPS = 12
@@ -65,28 +69,69 @@ def test_two_devices_train_as_one(alone, optimizer, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [2, 3])
 def test_several_processes_train_as_one(alone, optimizer, workers, tmp_path):
-    run_dir = tmp_path / "workers"
-    outputs = [finish(p) for p in start_workers(workers, run_dir, *OPTIMIZERS[optimizer])]
+    run_dir, elsewhere = tmp_path / "workers", tmp_path / "elsewhere"
+    processes = [
+        start(elsewhere if i else run_dir, *OPTIMIZERS[optimizer], environment=own)
+        for i, own in enumerate(local_cluster.environments(workers))
+    ]
+    outputs = [finish(process) for process in processes]
     assert_same_run(run_dir, alone)
     assert "Trained for" in outputs[0]
     assert all("Epoch" not in output for output in outputs[1:]), "only the chief reports"
+    assert not elsewhere.exists(), "only the chief writes"
     result = json.loads((run_dir / "result.json").read_text())
     assert result["steps"] == STEPS
 
 
-@pytest.mark.slow
-def test_a_run_goes_on_after_a_worker_was_killed(tmp_path_factory, tmp_path):
-    reference = tmp_path_factory.mktemp("runs") / "reference"
-    finish(start(reference, *OPTIMIZERS["adam"]))
-    run_dir = tmp_path / "killed"
-    more = [*OPTIMIZERS["adam"], "--checkpoint_steps=3", "--resume"]
-    chief, other = start_workers(2, run_dir, *more)
-    wait_for(lambda: finished_steps(run_dir), chief)
-    kill(other)
-    assert "another process of this run is gone" in finish(chief, LOST)
-    outputs = [finish(process) for process in start_workers(2, run_dir, *more)]
+RESUMED = [*OPTIMIZERS["adam"], "--checkpoint_steps=3", "--resume"]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("runs") / "reference"
+    finish(start(run_dir, *OPTIMIZERS["adam"]))
+    return run_dir
+
+
+def go_on_as(reference, run_dir):
+    outputs = [finish(process) for process in start_workers(2, run_dir, *RESUMED)]
     assert "Going on after step" in outputs[0]
     assert_same_run(run_dir, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1], ids=["the chief", "the other"])
+def test_a_run_goes_on_after_a_worker_was_killed(reference, tmp_path, killed):
+    workers = start_workers(2, tmp_path, *RESUMED)
+    wait_for(lambda: finished_steps(tmp_path), workers[0])
+    kill(workers[killed])
+    output = finish(workers[1 - killed], LOST)
+    assert "another process of this run is gone" in output
+    assert "Traceback" not in output
+    go_on_as(reference, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_worker_stops_all_with_a_checkpoint(reference, tmp_path):
+    workers = start_workers(2, tmp_path, *RESUMED)
+    wait_for(lambda: finished_steps(tmp_path), workers[0])
+    workers[1].send_signal(signal.SIGTERM)
+    for process in workers:
+        output = finish(process, 128 + signal.SIGTERM)
+        assert "SIGTERM after step" in output
+        assert "Traceback" not in output
+    go_on_as(reference, tmp_path)
+
+
+@pytest.mark.slow
+def test_workers_go_back_together_from_a_loss_that_is_not_finite(tmp_path):
+    diverging = ["--optimizer=sgd", "--learning_rate=1e30", "--clip_norm=0", "--warmup_steps=0"]
+    more = [*diverging, "--checkpoint_steps=1", "--on_nonfinite=rollback"]
+    outputs = [finish(process, NONFINITE) for process in start_workers(2, tmp_path, *more)]
+    assert outputs[0].count("Going back to step 1") == 3
+    for output in outputs:
+        assert "non-finite loss or gradient at step 1; it arises at: level" in output
+        assert "gave up after 3 rollbacks" in output
 
 
 TWO = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
@@ -141,3 +186,41 @@ def test_multi_worker_needs_tf_config(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(ValueError, match="TF_CONFIG, which names"):
         _chosen("multi_worker", 0)
+
+
+PLAIN_FIT = """
+import json
+import keras
+import numpy as np
+import tensorflow as tf
+from bplf_tf import BPLF
+from trainers.callbacks import BitsPerLabel, InverseError, NonFiniteGuard
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model = BPLF.from_preset("bplf_3x3", "tiny", (8, 8, 1), ("a", "b"), levels=1, depth=1, width=4)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+images = np.random.default_rng(0).integers(0, 256, (21, 8, 8, 1), np.uint8)
+labels = np.arange(21, dtype=np.int32) % 2
+data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
+callbacks = [InverseError(images, labels), BitsPerLabel(images, labels), NonFiniteGuard()]
+history = model.fit(data, validation_data=data, epochs=2, callbacks=callbacks, verbose=0).history
+mean = float(model.bits_per_dim(images, labels).mean())
+print(json.dumps({"replicas": strategy.num_replicas_in_sync, "mean": mean, **history}))
+"""
+
+
+@pytest.mark.slow
+def test_keras_own_fit_under_a_strategy_validates_every_image_once():
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN_FIT], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["replicas"] == 2
+    assert told["val_bits_per_dim"][-1] == pytest.approx(told["mean"], rel=1e-5)
+    of_labels = 11 * told["val_bits_per_dim_a"][-1] + 10 * told["val_bits_per_dim_b"][-1]
+    assert of_labels / 21 == pytest.approx(told["mean"], rel=1e-5)
+    assert max(told["inverse_error"]) < 1e-4
