@@ -61,7 +61,7 @@ def file(paths, precision):
 
 def allowed(precision):
     """Largest difference in grey levels and least share of equal pixels."""
-    return {"float32": (1, 0.999), "float16": (1, 0.95), "dynamic_int8": (25, 0.3)}[precision]
+    return {"float32": (1, 0.999), "float16": (1, 0.985), "dynamic_int8": (4, 0.7)}[precision]
 
 
 def test_samples(file, precision, model):
@@ -89,12 +89,13 @@ def test_any_batch(file, precision, model):
 
 def test_likelihoods_and_latents(file, precision, model, faces):
     images, labels = faces.images[:COUNT], faces.labels[:COUNT]
-    tolerance = {"float32": 1e-5, "float16": 5e-3, "dynamic_int8": 0.05}[precision]
+    tolerance = {"float32": 1e-5, "float16": 2e-4, "dynamic_int8": 0.01}[precision]
     bits = file("log_prob", image=images, label=labels)["bits_per_dim"]
     np.testing.assert_allclose(bits, model.bits_per_dim(images, labels), atol=tolerance)
     latent = file("encode", image=images, label=labels)["latent"]
     decoded = file("decode", latent=latent, label=labels)["image"]
-    assert_same_pixels(decoded, images, *allowed(precision))
+    # Both ways have the same weights, whatever they were rounded to.
+    assert_same_pixels(decoded, images, *((1, 0.98) if precision == "dynamic_int8" else (0, 1)))
 
 
 def test_transfer(file, precision, model, faces):
@@ -186,7 +187,7 @@ def test_what_is_in_float16(paths):
     halved, whole = numbers.values()
     assert min(halved) >= 1024
     assert max(whole) < 1024
-    assert sum(halved) > 0.9 * sum(whole + halved)
+    assert sum(halved) > 0.8 * sum(whole + halved)
     # It would allow interpreters to compute in float16 too.
     assert b"reduced_precision_support" not in [one.name for one in content.metadata]
 
