@@ -41,18 +41,24 @@ Sample = Callable[[np.ndarray | None, np.ndarray], np.ndarray]
 def measure(
     contenders: dict[str, Sample], label_count: int, batch: int, calls: int
 ) -> dict[str, list[float]]:
-    """Seconds of each call of each contender; they take turns on the same inputs."""
+    """Seconds of each call of each contender; they take turns on the same inputs.
+
+    Raises:
+      RuntimeError: for one that gives other images than the first.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for call in range(-_WARM_UP, calls):
         numbers = np.arange(batch, dtype=np.int32)
         labels = (numbers + call) % label_count if label_count else None
         seeds = np.stack([np.full(batch, call, np.int32), numbers], axis=1)
+        expected = None
         for name, sample in contenders.items():
             started = time.perf_counter()
             images = sample(labels, seeds)
             elapsed = time.perf_counter() - started
-            if len(images) != batch:
-                raise RuntimeError(f"{name} gave {len(images)} images for {batch}")
+            expected = images if expected is None else expected
+            if images.shape != expected.shape or np.abs(images.astype(int) - expected).max() > 1:
+                raise RuntimeError(f"{name} gave other images than {next(iter(contenders))}")
             if call >= 0:
                 seconds[name].append(elapsed)
     return seconds

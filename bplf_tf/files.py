@@ -14,6 +14,11 @@ def model_path(path: str | os.PathLike[str]) -> Path:
     """
     path = Path(path)
     file = path / "model.keras" if path.is_dir() else path
+    if (path / "saved_model.pb").exists():
+        raise FileNotFoundError(
+            f"no model at {file}: {path} holds a SavedModel, which is for tf.saved_model.load and "
+            "servers; name the .keras file that it was exported from"
+        )
     if not file.exists():
         raise FileNotFoundError(f"no model at {file}")
     return file

@@ -5,16 +5,27 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import bplf_tf
 from bplf_tf import BPLF
 from datasets.files import write_json, write_text
 from export.signatures import Signature
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 _NOT_KNOWN = "not known"
+
+_USE = (
+    "For drawing faces of an expression, for changing the expression of a face, and for studying "
+    "how likely images are. Every image it draws is made up; it shows no person. It draws what its "
+    "training data held, faults and one-sidedness included.",
+    "Labels are names of expressions as the data's annotators gave them; they do not tell what "
+    "anybody feels. The model is not meant for judging people, nor for passing pictures off as "
+    "photographs of somebody.",
+)
 
 
 def describe(
@@ -49,8 +60,12 @@ def describe(
         "data_licence": data_licence or _licences(provenance) or _NOT_KNOWN,
         "data_provenance": provenance,
         "metrics": result,
-        "command": config.get("command"),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "command": _shareable_command(config.get("command")),
+        "trained_with": {name: config[name] for name in ("versions", "git") if name in config},
+        "versions": {
+            "bplf-tf": bplf_tf.__version__,
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
     }
 
 
@@ -62,36 +77,112 @@ def write(folder: Path, description: dict[str, Any], stem: str = "model") -> Non
 
 def card(description: dict[str, Any]) -> str:
     """The description as Markdown."""
-    height, width, channels = description["image_shape"]
-    kind = "grey" if channels == 1 else "RGB"
-    labels = ", ".join(f"{i} {name}" for i, name in enumerate(description["labels"]))
     sections = {
-        f"# Model card: {description['name']}": [
-            f"A BPLF, a conditional normalizing flow of images of {width}x{height} pixels, {kind}, "
-            f"with {description['parameters']:,} parameters, as {description['format']}.",
-            f"Labels: {labels or 'none'}.",
-            "Every image it draws is made up; it shows no person. It draws what its training data "
-            "held, faults and one-sidedness included. Labels are names of expressions as the "
-            "data's annotators gave them; they do not tell what anybody feels, and the model is "
-            "not meant for judging people.",
-        ],
-        "## Training data": [
-            f"Data: {description['data']}.",
-            f"Licence of the data: {description['data_licence']}.",
-            "`data_provenance` in the JSON file beside this card tells how it was split, and what "
-            "was removed.",
-            f"Trained by `{description['command']}`." if description["command"] else "",
-        ],
-        "## Figures": [_figures(description["metrics"])],
+        f"# Model card: {description['name']}": [_model(description), _labels(description)],
+        "## Use": _USE,
+        "## Training data": _training_data(description),
+        "## Training": _training(description),
+        "## Figures": [_figures(description), _precision(description)],
         "## Functions": [_functions(description["signatures"])],
         "## Made with": [
-            ", ".join(f"{name} {version}" for name, version in description["versions"].items()),
+            _versions(description["versions"]),
             f"SHA-256 of the `.keras` file: `{description['weights_sha256']}`",
         ],
     }
+    texts = ["\n\n".join([title, *filter(None, of)]) for title, of in sections.items()]
+    return "\n\n".join(texts) + "\n"
+
+
+def _model(description: dict[str, Any]) -> str:
+    height, width, channels = description["image_shape"]
+    kind = "grey" if channels == 1 else "RGB"
     return (
-        "\n\n".join("\n\n".join([title, *filter(None, texts)]) for title, texts in sections.items())
-        + "\n"
+        f"A BPLF, a conditional normalizing flow of images of {width}x{height} pixels, {kind}, "
+        f"with {description['parameters']:,} parameters. Format: {description['format']}."
+    )
+
+
+def _labels(description: dict[str, Any]) -> str:
+    labels = ", ".join(f"{i} {name}" for i, name in enumerate(description["labels"]))
+    return f"Labels: {labels or 'none'}."
+
+
+def _training_data(description: dict[str, Any]) -> list[str]:
+    provenance = description["data_provenance"]
+    lines = [
+        f"Data: {description['data']}.",
+        f"Licence of the data: {description['data_licence']}.",
+        "\n".join(f"* `{split}`: {_split(of)}" for split, of in provenance.items()),
+    ]
+    citations = dict.fromkeys(
+        one["citation"]
+        for of in provenance.values()
+        for one in of.get("sources", {}).values()
+        if one.get("citation")
+    )
+    return [*lines, *citations, _more_in_json(provenance)]
+
+
+def _split(of: dict[str, Any]) -> str:
+    """One split of the data, in words."""
+    said = []
+    if "images" in of:
+        counts = ", ".join(f"{name} {count:,}" for name, count in of["class_counts"].items())
+        said.append(f"{of['images']:,} images" + (f" ({counts})" if counts else ""))
+    if "split_rule" in of:
+        said.append(of["split_rule"])
+    removed = "; ".join(f"{one['count']:,} {one['what']}" for one in of.get("removed", []))
+    said.append(f"removed: {removed or 'nothing'}")
+    return ". ".join(part[0].upper() + part[1:] for part in said) + "."
+
+
+def _more_in_json(provenance: dict[str, Any]) -> str:
+    if not provenance:
+        return ""
+    return "`data_provenance` in the JSON file beside this card has the rest."
+
+
+def _training(description: dict[str, Any]) -> list[str]:
+    metrics, trained = description["metrics"], description["trained_with"]
+    told = []
+    if description["command"]:
+        told.append(f"Trained by `{description['command']}`.")
+    if "steps" in metrics:
+        minutes = f" in {metrics['minutes']:.1f} minutes" if "minutes" in metrics else ""
+        told.append(f"{metrics['steps']:,} steps{minutes}.")
+    if "versions" in trained:
+        told.append(f"With {_versions(trained['versions'])}.")
+    if trained.get("git", {}).get("commit"):
+        changed = ", with changed files" if trained["git"].get("changed_files") else ""
+        told.append(f"Code: commit {trained['git']['commit']}{changed}.")
+    return told or ["No `config.json` of a run lay beside the model."]
+
+
+def _figures(description: dict[str, Any]) -> str:
+    metrics = description["metrics"]
+    if "bits_per_dim" not in metrics:
+        return "No `result.json` of a finished run lay beside the model."
+    text = f"{metrics['bits_per_dim']:.4f} bits/dim on {metrics['images']:,} held-out images"
+    if metrics.get("standard_error") is not None:
+        text += f", standard error {metrics['standard_error']:.4f}"
+    per_label = metrics.get("per_label", {})
+    named = ", ".join(f"{name} {one['bits_per_dim']:.4f}" for name, one in per_label.items())
+    text = f"{text}." + (f" Of each label: {named}." if named else "")
+    if metrics.get("inverse_error") is not None:
+        text += (
+            " Largest error of an image that is encoded and decoded, of the pixel range: "
+            f"{metrics['inverse_error']:.1e}."
+        )
+    return text
+
+
+def _precision(description: dict[str, Any]) -> str:
+    precision = description.get("precision", "float32")
+    if precision == "float32" or "bits_per_dim" not in description["metrics"]:
+        return ""
+    return (
+        f"Measured before the weights were written in {precision}; `python -m export.report` "
+        "tells what that changes."
     )
 
 
@@ -118,18 +209,11 @@ def _functions(found: dict[str, Any]) -> str:
         )
         gives = "; ".join(f"`{output}`, {about}" for output, about in one["outputs"].items())
         lines.append(f"| `{name}`: {one['about']} | {takes} | {gives} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "-1 stands for the number of rows of a call."])
 
 
-def _figures(metrics: dict[str, Any]) -> str:
-    if "bits_per_dim" not in metrics:
-        return "No `result.json` of a finished run lay beside the model."
-    text = f"{metrics['bits_per_dim']:.4f} bits/dim on {metrics['images']} held-out images"
-    if metrics.get("standard_error") is not None:
-        text += f", standard error {metrics['standard_error']:.4f}"
-    per_label = metrics.get("per_label", {})
-    named = ", ".join(f"{name} {one['bits_per_dim']:.4f}" for name, one in per_label.items())
-    return f"{text}." + (f" Of each label: {named}." if named else "")
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -147,9 +231,23 @@ def _shareable(provenance: Any) -> Any:
     return provenance
 
 
+def _shareable_command(command: str | None) -> str | None:
+    """A command without these folders."""
+    if command is None:
+        return None
+    parts = (word.partition("=") for word in shlex.split(command))
+    return shlex.join(
+        _shareable(name) + equals + _shareable(value) for name, equals, value in parts
+    )
+
+
 def _sources(provenance: dict[str, Any]) -> str:
-    return ", ".join(sorted({of["source"] for of in provenance.values() if "source" in of}))
+    return _joined(", ", (of["source"] for of in provenance.values() if "source" in of))
 
 
 def _licences(provenance: dict[str, Any]) -> str:
-    return "; ".join(sorted({str(of["licence"]) for of in provenance.values() if "licence" in of}))
+    return _joined("; ", (str(of["licence"]) for of in provenance.values() if "licence" in of))
+
+
+def _joined(separator: str, texts: Iterable[str]) -> str:
+    return separator.join(sorted(set(texts)))

@@ -18,11 +18,13 @@ class SharingBuilder(flatbuffers.Builder):
 
     current_vtable: Any
     nested: bool
+    vectorNumElems: Any
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
         self._places: dict[tuple[Any, ...], int] = {}
-        self._fields: list[tuple[Any, ...]] = []
+        self._fields: list[tuple[Any, ...]] = []  # of the table that is being written
+        self._references: list[int] | None = None  # of the vector that is being written
         self._before = 0
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:
@@ -30,6 +32,30 @@ class SharingBuilder(flatbuffers.Builder):
         key = (x.dtype.str, x.tobytes())
         if key not in self._places:
             self._places[key] = super().CreateNumpyVector(x)
+        return self._places[key]
+
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:
+        """Begins a vector."""
+        self._references, self._before = [], self.Offset()
+        return int(super().StartVector(elemSize, numElems, alignment))
+
+    def PrependUOffsetTRelative(self, off: int) -> None:
+        """Adds a reference to the vector or the table."""
+        if self._references is not None:
+            self._references.append(off)
+        super().PrependUOffsetTRelative(off)
+
+    def EndVector(self, numElems: int | None = None) -> int:
+        """Place of the vector, or, if it is one of references, of the one that is equal to it."""
+        references, self._references = self._references, None
+        if references is None or len(references) != self.vectorNumElems:
+            return int(super().EndVector(numElems))
+        key = ("references", *references)
+        if key not in self._places:
+            self._places[key] = int(super().EndVector(numElems))
+            return self._places[key]
+        self._forget()
+        self.vectorNumElems = None
         return self._places[key]
 
     def StartObject(self, numfields: int) -> None:
@@ -53,7 +79,11 @@ class SharingBuilder(flatbuffers.Builder):
         if key not in self._places:
             self._places[key] = super().EndObject()
             return self._places[key]
-        # What was written of it is forgotten; counted from the end, where writing began.
-        self.head = len(self.Bytes) - self._before
-        self.current_vtable, self.nested = None, False
+        self._forget()
+        self.current_vtable = None
         return self._places[key]
+
+    def _forget(self) -> None:
+        """Takes back what was written of the part: places are counted from the end."""
+        self.head = len(self.Bytes) - self._before
+        self.nested = False

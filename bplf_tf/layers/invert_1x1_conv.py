@@ -64,6 +64,13 @@ class Invert1x1ConvWeights(keras.layers.Layer):
             for name, value in values.items()
         }
 
+    def save_own_variables(self, store: Any) -> None:
+        """What a file holds: what `fold` added follows from it, and no new layer has it."""
+        folded = {id(weight) for weight in self.folded.values()}
+        learned = [weight for weight in self.weights if id(weight) not in folded]
+        for i, weight in enumerate(learned):
+            store[str(i)] = weight
+
     def stacked(self, given: Given) -> Slices:
         """`kernel [K, C, C]`, `log_abs_det [K]`, and what `bijector` needs to invert."""
         del given

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bplf_tf import BPLF, ModelConfig
+from bplf_tf import BPLF, ModelConfig, load_model
 from bplf_tf.plain import plain_operations
 from tests.bplf_tf.random_weights import randomise
 
@@ -33,6 +33,21 @@ def test_gives_the_same(kernel_form, unroll):
         )
     for weight, value in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(weight.numpy(), value)
+
+
+@pytest.mark.parametrize("kernel_form", ["lu", "dense"])
+def test_a_copy_is_saved_and_loaded_as_the_model(kernel_form, tmp_path):
+    config = ModelConfig(image_shape=(8, 8, 1), levels=1, depth=2, width=4, kernel_form=kernel_form)
+    model = randomise(BPLF(config))
+    model.for_export(unroll=True).save(tmp_path / "model.keras")
+    restored = load_model(tmp_path / "model.keras")
+    assert restored.config == config
+    assert len(restored.weights) == len(model.weights)
+    for found, expected in zip(restored.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+    np.testing.assert_array_equal(
+        restored.sample("happy", 2, seed=1), model.sample("happy", 2, seed=1)
+    )
 
 
 def operations(model, unroll):

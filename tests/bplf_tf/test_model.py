@@ -416,3 +416,6 @@ def test_load_model_refuses_what_is_no_model(tmp_path: Path) -> None:
         load_model(tmp_path / "text.keras")
     with pytest.raises(FileNotFoundError, match=r"no model at .*model.keras"):
         load_model(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"holds a SavedModel, .* name the \.keras file"):
+        load_model(tmp_path)

@@ -19,9 +19,16 @@ def faces():
 
 @pytest.fixture(scope="session")
 def model_file(faces, tmp_path_factory):
-    """A model trained a few dozen steps: an untrained one is affine, and proves nothing."""
+    """A model trained a few dozen steps: an untrained one is affine, and proves nothing.
+
+    Wide enough for its networks to have weights of 1024 numbers, the least that TFLite rounds.
+    """
     model = BPLF.from_preset(
-        "bplf_3x3_1x1", size="tiny", image_shape=faces.image_shape, classes=faces.classes
+        "bplf_3x3_1x1",
+        size="tiny",
+        width=32,
+        image_shape=faces.image_shape,
+        classes=faces.classes,
     )
     model.compile(optimizer=keras.optimizers.Adam(3e-3))
     model.fit(training_dataset(faces, batch_size=32, seed=0), steps_per_epoch=40, verbose=0)

@@ -9,7 +9,8 @@ class ServedModel:
     """Calls of signatures by name.
 
     What is fed goes to the C++ runtime as it is: shapes and types are not compared with the
-    signature's before, as TensorFlow Serving does not, but `tf.saved_model.load` does.
+    signature's before, as TensorFlow Serving does not, but `tf.saved_model.load` does. Nor are
+    inputs that are missing, which the server refuses before.
     """
 
     def __init__(self, folder):
@@ -31,15 +32,13 @@ class ServedModel:
     def __call__(self, name, **inputs):
         """Outputs by name, as arrays; raises `tf.errors.OpError` with the runtime's status."""
         signature = self.signatures[name]
-        unknown, missing = set(inputs) ^ set(signature.inputs), set(signature.inputs) - set(inputs)
-        if unknown or missing:
-            raise tf.errors.InvalidArgumentError(None, None, f"inputs {sorted(signature.inputs)}")
-        outputs = sorted(signature.outputs)
-        if name not in self._callables:
+        fed, outputs = sorted(inputs), sorted(signature.outputs)
+        key = (name, *fed)
+        if key not in self._callables:
             options = config_pb2.CallableOptions(
-                feed=[signature.inputs[one].name for one in sorted(signature.inputs)],
+                feed=[signature.inputs[one].name for one in fed],
                 fetch=[signature.outputs[output].name for output in outputs],
             )
-            self._callables[name] = self.session._make_callable_from_options(options)
-        values = self._callables[name](*(np.asarray(inputs[one]) for one in sorted(inputs)))
+            self._callables[key] = self.session._make_callable_from_options(options)
+        values = self._callables[key](*(np.asarray(inputs[one]) for one in fed))
         return dict(zip(outputs, values, strict=True))

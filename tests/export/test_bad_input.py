@@ -98,8 +98,15 @@ def test_unknown_name(served):
 def test_a_missing_seed(served):
     given = sample_inputs()
     del given["seed"]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="seed"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must feed a value for .*seed"):
         served("sample", **given)
+
+
+def test_a_missing_seed_in_python(saved_model_folder):
+    sample = tf.saved_model.load(str(saved_model_folder)).signatures["sample"]
+    given = {name: tf.constant(value) for name, value in sample_inputs().items() if name != "seed"}
+    with pytest.raises(TypeError, match="seed"):
+        sample(**given)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import bplf_tf
 from bplf_tf import BPLF, ModelConfig
 from datasets.files import WriteError
 from datasets.flags import UserError
@@ -203,21 +204,45 @@ def test_the_card(saved_model_folder, model):
     card = (saved_model_folder / "model_card.md").read_text()
     assert "3 happy" in card
     assert "No `result.json`" in card
+    assert "No `config.json`" in card
 
 
 def test_the_card_tells_of_the_run(model, model_file, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     shutil.copy(model_file, run)
-    provenance = {"source": "faces", "path": "/secret/faces.csv", "licence": "ask the authors"}
-    (run / "config.json").write_text(json.dumps({"data": {"train": provenance}}))
+    provenance = {
+        "source": "faces",
+        "path": "/secret/faces.csv",
+        "licence": "ask the authors",
+        "split_rule": "by person",
+        "images": 1200,
+        "class_counts": {"happy": 1100, "sad": 100},
+        "removed": [{"count": 12, "what": "exact copies", "why": "held out"}],
+        "sources": {"some": {"citation": "Some Body, Faces, 2001."}},
+    }
+    config = {
+        "data": {"train": provenance},
+        "command": "/secret/bin/python -m trainers.fit --data_path='/secret/my faces.csv' --flip",
+        "versions": {"tensorflow": "2.21.0"},
+        "git": {"commit": "919407c", "changed_files": True},
+    }
+    (run / "config.json").write_text(json.dumps(config))
     label = {"happy": {"bits_per_dim": 3.5, "images": 4}}
-    result = {"bits_per_dim": 3.25, "standard_error": 0.01, "images": 40, "per_label": label}
+    result = {
+        "bits_per_dim": 3.25,
+        "standard_error": 0.01,
+        "images": 40,
+        "per_label": label,
+        "steps": 5000,
+        "minutes": 12.5,
+        "inverse_error": 2.5e-6,
+    }
     (run / "result.json").write_text(json.dumps(result))
     from export import model_card
     from export.signatures import signatures
 
-    details = {"name": "faces", "format": "SavedModel"}
+    details = {"name": "faces", "format": "TFLite", "precision": "float16"}
     described = model_card.describe(
         model, run / "model.keras", signatures(model), None, None, **details
     )
@@ -227,6 +252,17 @@ def test_the_card_tells_of_the_run(model, model_file, tmp_path):
     assert "3.2500 bits/dim on 40 held-out images, standard error 0.0100" in card
     assert "happy 3.5000" in card
     assert "Licence of the data: ask the authors." in card
+    assert (
+        "* `train`: 1,200 images (happy 1,100, sad 100). By person. Removed: 12 exact copies."
+    ) in card
+    assert "Some Body, Faces, 2001." in card
+    assert "Trained by `python -m trainers.fit '--data_path=my faces.csv' --flip`." in card
+    assert "5,000 steps in 12.5 minutes." in card
+    assert "With tensorflow 2.21.0." in card
+    assert "Code: commit 919407c, with changed files." in card
+    assert "encoded and decoded, of the pixel range: 2.5e-06." in card
+    assert "Measured before the weights were written in float16" in card
+    assert f"bplf-tf {bplf_tf.__version__}, tensorflow {tf.__version__}" in card
 
 
 def test_warm_up_requests_are_accepted(saved_model_folder, served):

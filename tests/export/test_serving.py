@@ -146,16 +146,25 @@ def test_rest_tries_again(served):
         RestClient(url, retries=1).predict("sample_png", inputs)
 
 
+ARRAYS = {
+    "label": np.array([b"happy"], dtype=object),
+    "temperature": np.array([0.7], np.float32),
+    "seed": np.array([[1, 2]], np.int32),
+}
+
+
 def test_grpc_tries_again(served):
-    inputs = {
-        "label": np.array([b"happy"], dtype=object),
-        "temperature": np.array([0.7], np.float32),
-        "seed": np.array([[1, 2]], np.int32),
-    }
     busy = servicer.Servicer(served, failures=2)
     with servicer.grpc_server(busy) as target:
-        assert len(GrpcClient(target).predict("sample_png", inputs)["png_bytes"]) == 1
+        assert len(GrpcClient(target).predict("sample_png", ARRAYS)["png_bytes"]) == 1
     assert busy.calls == 3
+    busy = servicer.Servicer(served, failures=2)
+    with (
+        servicer.grpc_server(busy) as target,
+        pytest.raises(ServingError, match=r"cannot reach 127\.0\.0\.1:.*still loading"),
+    ):
+        GrpcClient(target, retries=1).predict("sample_png", ARRAYS)
+    assert busy.calls == 2
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
@@ -175,6 +184,19 @@ def test_too_slow():
         pytest.raises(ServingError, match=r"no answer from .* within 0\.2 s"),
     ):
         RestClient(url, timeout=0.2, retries=0).predict("sample", {})
+
+
+def test_grpc_too_slow(served):
+    class Slow(servicer.Servicer):
+        def Predict(self, request, context):
+            time.sleep(1)
+            return super().Predict(request, context)
+
+    with (
+        servicer.grpc_server(Slow(served)) as target,
+        pytest.raises(ServingError, match=r"no answer from .* within 0\.2 s"),
+    ):
+        GrpcClient(target, timeout=0.2).predict("sample_png", ARRAYS)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The page in a real browser, beside the same model in Python."""
 
+import base64
 import shutil
 from pathlib import Path
 
@@ -186,6 +187,49 @@ def test_large_photo_is_cropped_and_resized(page, model, tmp_path):
     expected = np.asarray(square.resize((shape[1], shape[0]), Image.Resampling.BOX))
     found = grey(pixels(page, element(page, "before")))[..., 0]
     assert np.abs(found.astype(int) - expected.astype(int)).max() <= 4
+
+
+DROP = """
+const [target, content, name] = arguments;
+const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+const dataTransfer = new DataTransfer();
+if (name) dataTransfer.items.add(new File([bytes], name));
+for (const kind of ['dragover', 'drop']) {
+  target.dispatchEvent(new DragEvent(kind, {dataTransfer, bubbles: true, cancelable: true}));
+}
+"""
+
+
+def drop(driver, content, name):
+    """Drops a file, or none without a name, where the page takes photos."""
+    encoded = base64.b64encode(content).decode()
+    driver.execute_script(DROP, element(driver, "drop"), encoded, name)
+
+
+def test_photo_is_dropped(page, tmp_path):
+    drop(page, b"", None)
+    wait_until(page, lambda: "That is no file" in text(page, "photo-error"))
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    drop(page, (tmp_path / "photo.png").read_bytes(), "photo.png")
+    wait_until(page, lambda: text(page, "after-text").startswith("As "))
+    assert text(page, "photo-error") == ""
+
+
+def test_crop_by_keyboard(page, model, tmp_path):
+    """The photo gets brighter to the right, and so does what the model sees of it."""
+    from selenium.webdriver.common.keys import Keys
+
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    upload(page, tmp_path / "photo.png")
+    wait_until(page, lambda: text(page, "after-text").startswith("As "))
+    seen = [grey(pixels(page, element(page, "before"))).astype(float)]
+    for keys in ("+" * 4, Keys.ARROW_RIGHT * 3, Keys.ARROW_LEFT * 6):
+        element(page, "crop").send_keys(keys)
+        seen.append(grey(pixels(page, element(page, "before"))).astype(float))
+    whole, zoomed, right, left = seen
+    assert np.ptp(zoomed) < np.ptp(whole) - 10
+    assert right.mean() > zoomed.mean() + 1
+    assert left.mean() < zoomed.mean() - 1
 
 
 @pytest.mark.parametrize("content", [b"not a picture", b"\x89PNG\r\n\x1a\n", b""])
