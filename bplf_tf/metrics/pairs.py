@@ -8,7 +8,7 @@ import numpy as np
 from skimage.metrics import structural_similarity
 
 from bplf_tf.metrics.confidence import estimate
-from bplf_tf.regions import region_mask
+from bplf_tf.regions import blend_region, region_mask
 
 # Two images of 8 bits that are equal may have differed by rounding: their PSNR is not infinite.
 _LEAST_SQUARED_ERROR = 1 / 12
@@ -51,9 +51,11 @@ def ssim_outside(
     """
     height, width = images.shape[1:3]
     inside = np.max([region_mask(region, height, width)[..., 0] for region in regions], axis=0)
+    # A window beside a part looks into it, and is to find nothing changed there.
+    outside = blend_region(edited, images, inside)
     edge = _SSIM_SIDE // 2
     weights = 1 - inside[edge : height - edge, edge : width - edge].astype(np.float64)
-    return (ssim_maps(edited, images) * weights).sum(axis=(1, 2)) / weights.sum()
+    return (ssim_maps(outside, images) * weights).sum(axis=(1, 2)) / weights.sum()
 
 
 def ssim_maps(edited: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -37,11 +37,11 @@ def test_few_or_equal_values_claim_nothing():
 def test_the_bootstrap_covers():
     rng = np.random.default_rng(1)
     hits = 0
-    for trial in range(300):
+    for trial in range(200):
         values = rng.exponential(2.0, size=60)
-        low, high = bootstrap_interval(np.mean, values, seed=trial, resamples=200)
+        low, high = bootstrap_interval(np.mean, values, seed=trial, resamples=100)
         hits += low < 2.0 < high
-    assert 268 <= hits <= 296  # of 285 expected; skewed values cost some
+    assert 176 <= hits <= 198  # of 190 expected; skewed values cost some
 
 
 def test_the_bootstrap_agrees_with_students_t():
