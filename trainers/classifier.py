@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import NAMES, SPLITS, flags
 from datasets.cores import cores
-from datasets.files import write_json, written_aside
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
+from trainers.classifier_files import check_place, write_classifier
 from trainers.settings import choice
 from trainers.threads import set_threads
 
@@ -67,15 +66,7 @@ class ClassifierSettings:
 
     def check(self) -> None:
         """Checks what needs no data; raises `ValueError` naming the flag."""
-        if not self.out:
-            raise ValueError("--out is required: the .keras file to write the classifier to")
-        path = Path(self.out)
-        if path.suffix != ".keras":
-            raise ValueError(f"--out must end in .keras, got {self.out!r}")
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"--out={self.out}: there is no folder {path.parent}")
-        if path.exists() and not self.overwrite:
-            raise FileExistsError(f"{path} is there already: give --overwrite to replace it")
+        check_place(self.out, self.overwrite)
         choice("dataset", self.dataset, NAMES)
         choice("split", self.split, SPLITS[1:])
         choice("architecture", self.architecture, ARCHITECTURES)
@@ -127,11 +118,7 @@ def main(settings: ClassifierSettings) -> int:
         "environment": environment.describe(),
         "held_out": figures,
     }
-    out = Path(settings.out or "")
-    with written_aside(out) as aside:
-        classifier.save(aside)
-    write_json(out.with_suffix(".json"), record)
-    print(f"wrote {out} and {out.with_suffix('.json')}")
+    write_classifier(classifier, settings.out or "", record)
     return 0
 
 

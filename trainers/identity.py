@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import flags
 from datasets.cores import cores
-from datasets.files import write_json, written_aside
 from datasets.flags import setting
 from datasets.people import NAMES
 from datasets.quiet_tensorflow import import_tensorflow
 from trainers.classifier import ARCHITECTURES
+from trainers.classifier_files import check_place, write_classifier
 from trainers.settings import choice
 from trainers.threads import set_threads
 
@@ -52,13 +51,7 @@ class IdentitySettings:
 
     def check(self) -> None:
         """Checks what needs no data; raises `ValueError` naming the flag."""
-        if not self.out or Path(self.out).suffix != ".keras":
-            raise ValueError(f"--out must be a file that ends in .keras, got {self.out!r}")
-        path = Path(self.out)
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"--out={self.out}: there is no folder {path.parent}")
-        if path.exists() and not self.overwrite:
-            raise FileExistsError(f"{path} is there already: give --overwrite to replace it")
+        check_place(self.out, self.overwrite)
         choice("dataset", self.dataset, NAMES)
         choice("architecture", self.architecture, ARCHITECTURES)
         for name in ("image_size", "people", "epochs"):
@@ -104,9 +97,6 @@ def main(settings: IdentitySettings) -> int:
         f"{figures['auc']:.3f} ({low:.3f} to {high:.3f}), by {len(held_out)} photographs of "
         f"{figures['people']} people never seen"
     )
-    out = Path(settings.out or "")
-    with written_aside(out) as aside:
-        network.save(aside)
     record = {
         "settings": dataclasses.asdict(settings),
         "training_people": len(train.classes),
@@ -115,8 +105,7 @@ def main(settings: IdentitySettings) -> int:
         "environment": environment.describe(),
         "held_out": {"images": len(held_out), **figures},
     }
-    write_json(out.with_suffix(".json"), record)
-    print(f"wrote {out} and {out.with_suffix('.json')}")
+    write_classifier(network, settings.out or "", record)
     return 0
 
 
