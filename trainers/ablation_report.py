@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from bplf_tf.metrics.confidence import Estimate, estimate
 from trainers.paper_tables import contradictions, figures, log_likelihood
-from trainers.statistics import Estimate, estimate, paired_difference
+from trainers.statistics import paired_difference
 
 COLUMNS = (
     "dataset", "budget", "amount", "method", "seed", "bits_per_dim", "bits_per_dim_truncated",

@@ -1,6 +1,11 @@
 """Measures a trained model on a whole split: bits/dim, inversion error, speed, and more on request.
 
 python -m trainers.evaluate --model=runs/faces/model.keras --dataset=drawn_faces --split=test
+
+With --metrics, what it draws and edits is measured too, on the features of a classifier that
+`python -m trainers.classifier` trained:
+
+python -m trainers.evaluate --model=runs/faces --dataset=drawn_faces --metrics=all --judge=a.keras
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from datasets import NAMES, SPLITS, flags
 from datasets.files import write_json
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
+from trainers.metric_settings import MetricSettings
 from trainers.nonfinite import NONFINITE, NonFiniteError
 from trainers.settings import choice
 
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateSettings:
+class EvaluateSettings(MetricSettings):
     """What to measure. Each field is a flag of the same name."""
 
     model: str | None = setting(None, "A run directory, or its model.keras. Required.")
@@ -53,7 +59,7 @@ class EvaluateSettings:
         "Folder to write pictures to: samples, temperatures, the training images nearest to "
         "samples, reconstruction, interpolation.",
     )
-    temperature: float = setting(0.7, "Temperature of the samples in the pictures.")
+    temperature: float = setting(0.7, "Temperature of the samples.")
     seed: int = setting(0, "Of the dequantisation noise and of the samples.")
     inverse_images: int = setting(1000, "Images for the inversion error, spread over the split.")
     network_dtype: str | None = setting(
@@ -85,6 +91,7 @@ class EvaluateSettings:
         if self.pictures and Path(self.pictures).is_file():
             raise NotADirectoryError(f"--pictures={self.pictures} is not a folder")
         model_path(self.model)
+        self.check_metrics()
 
 
 def main(settings: EvaluateSettings) -> int:
@@ -95,7 +102,12 @@ def main(settings: EvaluateSettings) -> int:
         model = _load_model(settings)
         source = _load_images(settings, model, settings.split)
         train = None
-        if settings.train_gap or settings.pictures:
+        judges = None
+        if settings.chosen_metrics():
+            from trainers.judging import load_judges, measure_metrics
+
+            judges = load_judges(settings, model)
+        if settings.train_gap or settings.pictures or judges:
             train = _load_images(settings, model, "train")
         if settings.pictures:
             Path(settings.pictures).mkdir(parents=True, exist_ok=True)
@@ -110,6 +122,12 @@ def main(settings: EvaluateSettings) -> int:
         print(f"error: {error}", file=sys.stderr)
         return NONFINITE
     print(table(result))
+    if judges and train:
+        try:
+            result["metrics"], text = measure_metrics(settings, model, judges, source, train)
+        except ValueError as error:
+            raise flags.UserError(str(error)) from error
+        print(f"\n{text}")
     if settings.out:
         write_json(Path(settings.out), result)
         print(f"wrote {settings.out}")
