@@ -81,6 +81,8 @@ class ModelConfig:
       heavy_tails: what leaves a level has learned tails instead of a Gaussian's.
       pixel_logit: the flow sees the logit of each pixel's place in the training images' histogram;
         without it, pixels.
+      pixel_affine: the first learned layer scales and shifts each pixel, or its logit, by numbers
+        of the label's own, and is the identity at the start.
       squeeze: `"plain"`, or `"haar"`: mean and differences of a block instead of its pixels; or
         `"flatten"`: the image's numbers become the channels of one position, in one level.
       permutation: what mixes the channels between affine layers: `"1x1_conv"`, or `"swap"` of
@@ -124,6 +126,7 @@ class ModelConfig:
     log_scale_bound: float = 1.0
     heavy_tails: bool = True
     pixel_logit: bool = True
+    pixel_affine: bool = False
     squeeze: str = "plain"
     permutation: str = "1x1_conv"
     kernel_form: str = "lu"
@@ -222,7 +225,8 @@ class ModelConfig:
     def _check_label_into(self) -> None:
         for place in self.label_into:
             _check_choice("label_into", place, LABEL_PLACES)
-        if self.classes and not any(self.condition_size(place) for place in LABEL_PLACES):
+        reached = self.pixel_affine or any(map(self.condition_size, LABEL_PLACES))
+        if self.classes and not reached:
             raise ValueError(
                 f"the label would reach nothing: label_into={self.label_into}, g0={self.g0}, "
                 f"levels={self.levels}, split_prior={self.split_prior!r}, "

@@ -24,6 +24,7 @@ from bplf_tf.layers import (
     FlowSteps,
     HeavyTailsLayer,
     PCALayer,
+    PixelAffineLayer,
     PixelLogitLayer,
     SplitPriorLayer,
 )
@@ -60,6 +61,13 @@ class BPLF(keras.Model):
         self.pixel_logit = (
             PixelLogitLayer(channels, dtype=config.dtype, name="pixel_logit")
             if config.pixel_logit
+            else None
+        )
+        self.pixel_affine = (
+            PixelAffineLayer(
+                config.image_shape, self._condition_size, dtype=config.dtype, name="pixel_affine"
+            )
+            if config.pixel_affine
             else None
         )
         self.pca: PCALayer | None = None
@@ -210,6 +218,8 @@ class BPLF(keras.Model):
         if self.config.svd_protocol == "bijector":
             threshold, slope = self._svd_threshold.value, self.config.svd_slope
             chain.insert(0, SVDTruncate(threshold=threshold, slope=slope))
+        if self.pixel_affine:
+            chain.insert(0, self.pixel_affine.bijector(condition))
         if self.pixel_logit:  # nearest to the image: it takes pixels, in their range
             chain.insert(0, self.pixel_logit.bijector())
         return tfp.bijectors.Chain(chain)
@@ -366,6 +376,8 @@ class BPLF(keras.Model):
         if self.pixel_logit:
             self.pixel_logit.initialize(images)
             x = self.pixel_logit.bijector().inverse(x)
+        if self.pixel_affine:
+            x = self.pixel_affine.bijector(condition).inverse(x)
         if self.config.svd_protocol == "bijector":
             threshold = SVDTruncate.fit(x, self.config.rank)
             self._svd_threshold.assign(threshold)
