@@ -40,8 +40,10 @@ def test_at_the_start_every_number_is_that_without_it():
     for model in models:
         model.initialize(images, labels)
     layer = models[0].pixel_affine
-    assert len(models[0].weights) == len(models[1].weights) + len(layer.weights) == 2 + len(
-        models[1].weights
+    assert (
+        len(models[0].weights)
+        == len(models[1].weights) + len(layer.weights)
+        == 2 + len(models[1].weights)
     )
     for of in (
         lambda model: model.log_prob(images, labels),
