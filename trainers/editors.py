@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bplf_tf.files import is_pixel_model
 from datasets.quiet_tensorflow import import_tensorflow
 from trainers.face_patches import FacePatch
 
@@ -47,11 +47,6 @@ class Wish:
     source: str | None
     strengths: Sequence[float]
     region: str | None
-
-
-def is_pixel_model(path: str) -> bool:
-    """Whether a model's path is that of a pixel model."""
-    return Path(path).suffix == ".npz"
 
 
 def load_editor(path: str, wish: Wish, references: Sequence[Sequence[Reference]] = ()) -> Editor:

@@ -1,6 +1,5 @@
 """`trainers.fit` trains on what `datasets.balance` wrote, in either form."""
 
-import dataclasses
 import json
 
 import pytest
@@ -39,7 +38,7 @@ def test_a_run(form, dataset, model, tmp_path):
         depth="1", width="4", batch_size=8, max_steps=3, warmup_steps=1, samples_per_label=1,
         run_dir=str(run_dir),
     )  # fmt: skip
-    assert fit.main(dataclasses.replace(settings)) == 0
+    assert fit.main(settings) == 0
     config = json.loads((run_dir / "config.json").read_text())
     assert config["data"]["train"]["class_counts"] == {**dict.fromkeys(EMOTIONS, 4), "disgust": 9}
     assert config["data"]["validation"]["images"] == 28
