@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import json
@@ -9,16 +10,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bplf_tf import BPLF
+from bplf_tf import BPLF, PixelSynthesis
 from datasets.files import write_json, write_text
+from export.pixel_signatures import image_shape_of, labels_of, strengths_of
 from export.signatures import Signature
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 _NOT_KNOWN = "not known"
 
+_FLOW, _PIXEL_MODEL = "flow", "pixel_model"
+_KINDS = {
+    _FLOW: (
+        "A BPLF, a conditional normalizing flow of images",
+        "Every image it draws is made up; it shows no person. It draws what its training data "
+        "held, faults and one-sidedness included.",
+    ),
+    _PIXEL_MODEL: (
+        "A pixel model, the regression of each pixel of an expressive face on a neutral one, for "
+        "images",
+        "It draws nothing of its own: it changes faces that it takes for neutral, and what it makes "
+        "of them was never photographed. It knows expressions as its training data had them, "
+        "faults and one-sidedness included.",
+    ),
+}
+"""What the card says of each kind of model: what it is, and what its images are."""
+
 
 def describe(
-    model: BPLF,
+    model: BPLF | PixelSynthesis,
     file: Path,
     exported: Sequence[Signature],
     data: str | None,
@@ -29,21 +48,25 @@ def describe(
 
     Args:
       model: that was exported.
-      file: its `.keras` file; `config.json` and `result.json` of its run are looked for beside it.
+      file: its file; of a flow's, `config.json` and `result.json` of its run are looked for beside
+        it.
       exported: the functions.
       data: what the model was trained on, in words of the user; None takes the run's.
       data_licence: likewise.
       **details: of the target, such as its format.
     """
-    config, result = _json(file.with_name("config.json")), _json(file.with_name("result.json"))
+    config: dict[str, Any] = {}
+    result: dict[str, Any] = {}
+    if isinstance(model, PixelSynthesis):
+        about = _about_pixel_model(model)
+    else:
+        about = _about_flow(model)
+        config, result = _json(file.with_name("config.json")), _json(file.with_name("result.json"))
     provenance = {split: _shareable(of) for split, of in config.get("data", {}).items()}
     return {
         **details,
-        "labels": list(model.config.classes),
-        "image_shape": list(model.config.image_shape),
+        **about,
         "signatures": {one.name: _signature(one) for one in exported},
-        "parameters": model.count_params(),
-        "model": model.config.to_dict(),
         "weights_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "data": data or _sources(provenance) or _NOT_KNOWN,
         "data_licence": data_licence or _licences(provenance) or _NOT_KNOWN,
@@ -51,6 +74,32 @@ def describe(
         "metrics": result,
         "command": config.get("command"),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _about_flow(model: BPLF) -> dict[str, Any]:
+    return {
+        "kind": _FLOW,
+        "labels": list(model.config.classes),
+        "image_shape": list(model.config.image_shape),
+        "parameters": model.count_params(),
+        "model": model.config.to_dict(),
+    }
+
+
+def _about_pixel_model(model: PixelSynthesis) -> dict[str, Any]:
+    return {
+        "kind": _PIXEL_MODEL,
+        "labels": list(labels_of(model)),
+        "image_shape": list(image_shape_of(model)),
+        "strengths": list(strengths_of(model)),
+        "parameters": model.parameters,
+        "model": {
+            **dataclasses.asdict(model.features),
+            "shared_channels": model.shared_channels,
+            "invertible": model.invertible,
+            "ridges": model.ridges,
+        },
     }
 
 
@@ -65,15 +114,14 @@ def card(description: dict[str, Any]) -> str:
     height, width, channels = description["image_shape"]
     kind = "grey" if channels == 1 else "RGB"
     labels = ", ".join(f"{i} {name}" for i, name in enumerate(description["labels"]))
+    what, images = _KINDS[description["kind"]]
     sections = {
         f"# Model card: {description['name']}": [
-            f"A BPLF, a conditional normalizing flow of images of {width}x{height} pixels, {kind}, "
+            f"{what} of {width}x{height} pixels, {kind}, "
             f"with {description['parameters']:,} parameters, as {description['format']}.",
             f"Labels: {labels or 'none'}.",
-            "Every image it draws is made up; it shows no person. It draws what its training data "
-            "held, faults and one-sidedness included. Labels are names of expressions as the "
-            "data's annotators gave them; they do not tell what anybody feels, and the model is "
-            "not meant for judging people.",
+            f"{images} Labels are names of expressions as the data's annotators gave them; they do "
+            "not tell what anybody feels, and the model is not meant for judging people.",
         ],
         "## Training data": [
             f"Data: {description['data']}.",
@@ -82,11 +130,11 @@ def card(description: dict[str, Any]) -> str:
             "was removed.",
             f"Trained by `{description['command']}`." if description["command"] else "",
         ],
-        "## Figures": [_figures(description["metrics"])],
+        "## Figures": [_figures(description)],
         "## Functions": [_functions(description["signatures"])],
         "## Made with": [
             ", ".join(f"{name} {version}" for name, version in description["versions"].items()),
-            f"SHA-256 of the `.keras` file: `{description['weights_sha256']}`",
+            f"SHA-256 of the model's file: `{description['weights_sha256']}`",
         ],
     }
     return (
@@ -121,7 +169,10 @@ def _functions(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _figures(metrics: dict[str, Any]) -> str:
+def _figures(description: dict[str, Any]) -> str:
+    if description["kind"] == _PIXEL_MODEL:
+        return "`python -m trainers.synthesis` measures pixel models on pairs of faces."
+    metrics = description["metrics"]
     if "bits_per_dim" not in metrics:
         return "No `result.json` of a finished run lay beside the model."
     text = f"{metrics['bits_per_dim']:.4f} bits/dim on {metrics['images']} held-out images"
