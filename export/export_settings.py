@@ -26,7 +26,9 @@ class ExportSettings:
     def check(self) -> None:
         """Checks what needs no model; raises `ValueError` or `OSError` naming the flag."""
         if not self.model:
-            raise ValueError("--model is required: the model.keras of a run, or the .npz of a pixel model")
+            raise ValueError(
+                "--model is required: the model.keras of a run, or the .npz of a pixel model"
+            )
         model_path(self.model)
 
 

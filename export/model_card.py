@@ -28,8 +28,8 @@ _KINDS = {
     _PIXEL_MODEL: (
         "A pixel model, the regression of each pixel of an expressive face on a neutral one, for "
         "images",
-        "It draws nothing of its own: it changes faces that it takes for neutral, and what it makes "
-        "of them was never photographed. It knows expressions as its training data had them, "
+        "It draws nothing of its own: it changes faces that it takes for neutral, and what it "
+        "makes of them was never photographed. It knows expressions as its training data had them, "
         "faults and one-sidedness included.",
     ),
 }

@@ -137,9 +137,9 @@ def test_tflite_files_of_the_command(precision, model, model_file, images, tmp_p
     out = tmp_path / "pixel.tflite"
     settings = TFLiteSettings(model=str(model_file), out=str(out), precision=precision)
     assert tflite.main(settings) == 0
-    found = litert.TFLiteFile(out)(
-        "transform", image=images, target=TARGETS, strength=STRENGTHS
-    )["image"]
+    found = litert.TFLiteFile(out)("transform", image=images, target=TARGETS, strength=STRENGTHS)[
+        "image"
+    ]
     allowed = {"float32": (1, 0.999), "float16": (1, 0.95), "dynamic_int8": (4, 0.3)}[precision]
     assert_same_pixels(found, expected_of(model, images), *allowed)
     content = flatbuffer_utils.read_model(str(out))
@@ -252,6 +252,8 @@ def test_bad_input_ends_in_a_sentence(served, model):
 def test_files_that_hold_no_pixel_model(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(UserError, match=r"other\.npz is not a pixel model"):
-        tflite.main(TFLiteSettings(model=str(tmp_path / "other.npz"), out=str(tmp_path / "a.tflite")))
+        tflite.main(
+            TFLiteSettings(model=str(tmp_path / "other.npz"), out=str(tmp_path / "a.tflite"))
+        )
     with pytest.raises(ValueError, match="has not been fitted"):
         flatbuffer(PixelSynthesis(), "float32")
