@@ -204,7 +204,7 @@ def interpolate(
     """
     if len(first) != len(last):
         raise ValueError(
-            f"got {len(first)} first images and {len(last)} last ones; each goes to one of the others"
+            f"got {len(first)} first images and {len(last)} last ones; each needs one to go to"
         )
     shares = _shares(steps)
     conditions: list[Any] = [None] * steps
