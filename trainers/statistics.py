@@ -1,57 +1,10 @@
-"""Means over seeds, their confidence intervals, and differences of paired runs."""
+"""Differences of paired runs, and smoothed curves."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from scipy import stats
-
-_CONFIDENCE = 0.95
-# Relative differences below it are rounding.
-_SAME = 1e-9
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """A mean with the half width of its 95 % confidence interval.
-
-    Attributes:
-      mean: of the values.
-      half_width: by Student's t; None for fewer than two values.
-      count: number of values.
-      p_value: that the mean is 0, two-sided, by Student's t; None for fewer than two values, or
-        where all are equal.
-    """
-
-    mean: float
-    half_width: float | None
-    count: int
-    p_value: float | None
-
-    def __str__(self) -> str:
-        """With four decimals, as bits/dim are given."""
-        if self.half_width is None:
-            return f"{self.mean:.4f}"
-        return f"{self.mean:.4f} ± {self.half_width:.4f}"
-
-
-def estimate(values: Sequence[float]) -> Estimate:
-    """The mean of independent values and how sure it is.
-
-    Raises:
-      ValueError: if there is none, or one is not finite.
-    """
-    array = np.asarray(values, np.float64)
-    if not array.size or not np.isfinite(array).all():
-        raise ValueError(f"needs finite numbers, got {list(values)}")
-    if array.size < 2:
-        return Estimate(float(array.mean()), None, array.size, None)
-    half_width = stats.sem(array) * stats.t.ppf((1 + _CONFIDENCE) / 2, array.size - 1)
-    varies = np.ptp(array) > _SAME * np.abs(array).max()
-    p_value = float(stats.ttest_1samp(array, 0.0).pvalue) if varies else None
-    return Estimate(float(array.mean()), float(half_width), array.size, p_value)
+from bplf_tf.metrics.confidence import Estimate, estimate
 
 
 def paired_difference(

@@ -12,7 +12,6 @@ of the expression; and the flow, where a model is given.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 
     from bplf_tf import BPLF, PixelSynthesis
     from datasets.pairs import FacePairs
-
-    Editor = Callable[[np.ndarray, str], np.ndarray]
+    from trainers.strip_editors import StripEditor
 
 IN_DATASET = "in-dataset"
 _SHOWN = 4  # people in a picture
@@ -207,29 +205,24 @@ def fit(settings: SynthesisSettings, train: FacePairs) -> PixelSynthesis:
     return model.fit(neutral, expressive, {name: part.people for name, part in parts.items()})
 
 
-def make_editors(train: FacePairs, pixel: PixelSynthesis, flow: BPLF | None) -> dict[str, Editor]:
-    """Functions of neutral images and an expression, by their names."""
-    import numpy as np
+def make_editors(
+    train: FacePairs, pixel: PixelSynthesis, flow: BPLF | None
+) -> dict[str, StripEditor]:
+    """Editors by their names, the two that know nothing before the others."""
+    from trainers.strip_editors import flow_editor, null_editors, pixel_editor
 
-    means = {
-        name: np.rint(train.of(name).expressive.mean(axis=0)).astype(np.uint8)
-        for name in train.expressions
-    }
-    editors: dict[str, Editor] = {
-        "return the input": lambda images, _: images,
-        "paste the mean": lambda images, label: np.broadcast_to(means[label], images.shape),
-        "pixel model": pixel.transform,
-    }
+    means = {name: train.of(name).expressive for name in train.expressions}
+    editors = {**null_editors(means), "pixel model": pixel_editor(pixel)}
     if flow:
-        editors["flow"] = lambda images, label: flow.transfer(images, "neutral", label)
+        editors["flow"] = flow_editor(flow)
     return editors
 
 
-def measure(editors: dict[str, Editor], test: FacePairs) -> dict[str, Any]:
+def measure(editors: dict[str, StripEditor], test: FacePairs) -> dict[str, Any]:
     """Every metric of every editor, with its confidence interval; PSNR of each expression too."""
     import numpy as np
 
-    from trainers.pair_metrics import METRICS, mean_over_people
+    from bplf_tf.metrics.pairs import METRICS, mean_over_people
 
     results: dict[str, Any] = {}
     for name, edit in editors.items():
@@ -247,30 +240,32 @@ def measure(editors: dict[str, Editor], test: FacePairs) -> dict[str, Any]:
     return results
 
 
-def _edit_all(edit: Editor, test: FacePairs) -> np.ndarray:
+def _edit_all(edit: StripEditor, test: FacePairs) -> np.ndarray:
     import numpy as np
 
     edited = np.empty_like(test.expressive)
     for name in test.expressions:
         chosen = test.labels == test.classes.index(name)
-        edited[chosen] = edit(test.neutral[chosen], name)
+        edited[chosen] = edit(test.neutral[chosen], name, (1.0,))[:, 0]
     return edited
 
 
 def table(name: str, pairs: int, result: dict[str, Any]) -> str:
     """The figures of one test, a line for each editor."""
+    from bplf_tf.metrics.pairs import with_interval
+
     lines = [f"{name}, {pairs} pairs"]
     lines.append(f"  {'':<20}{'PSNR, dB':>16}{'SSIM':>16}{'MSE':>18}")
     for editor, figures in result.items():
         cells = [
-            f"{figures[key]['mean']:.{digits}f} ± {figures[key]['interval']:.{digits}f}"
+            with_interval(figures[key], digits)
             for key, digits in (("psnr", 2), ("ssim", 3), ("mse", 0))
         ]
         lines.append(f"  {editor:<20}{cells[0]:>16}{cells[1]:>16}{cells[2]:>18}")
     return "\n".join(lines)
 
 
-def picture(editors: dict[str, Editor], test: FacePairs) -> Any:
+def picture(editors: dict[str, StripEditor], test: FacePairs) -> Any:
     """A row for each expression: neutral and true faces of some people, then each editor's."""
     from trainers.image_grid import image_grid
 
@@ -278,7 +273,7 @@ def picture(editors: dict[str, Editor], test: FacePairs) -> Any:
     rows = []
     for expression in test.expressions:
         some = test.of(expression, _SHOWN)
-        edited = [edit(some.neutral, expression) for edit in shown.values()]
+        edited = [edit(some.neutral, expression, (1.0,))[:, 0] for edit in shown.values()]
         rows.append((expression, [some.neutral, some.expressive, *edited]))
     return image_grid(rows, ("neutral", "true", *shown))
 
@@ -299,7 +294,7 @@ def _write(
     settings: SynthesisSettings,
     record: dict[str, Any],
     pixel: PixelSynthesis,
-    editors: dict[str, Editor],
+    editors: dict[str, StripEditor],
     tests: dict[str, FacePairs],
 ) -> None:
     if settings.save:

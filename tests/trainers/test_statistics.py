@@ -1,35 +1,6 @@
-import numpy as np
 import pytest
 
-from trainers.statistics import Estimate, estimate, paired_difference, smoothed
-
-
-def test_confidence_interval_by_hand():
-    # Mean 2, standard deviation 1, t of two degrees of freedom at 97.5 %: 4.302653.
-    result = estimate([1.0, 2.0, 3.0])
-    assert result.mean == 2.0
-    assert result.half_width == pytest.approx(4.302653 / np.sqrt(3), rel=1e-6)
-    # t = 2 sqrt(3); for two degrees of freedom the distribution is known in closed form.
-    t = 2 * np.sqrt(3)
-    assert result.p_value == pytest.approx(1 - t / np.sqrt(t**2 + 2), rel=1e-9)
-    assert str(result) == "2.0000 ± 2.4841"
-
-
-def test_confidence_intervals_cover():
-    rng = np.random.default_rng(0)
-    hits = 0
-    for _ in range(1000):
-        result = estimate(rng.normal(3.0, 2.0, size=4))
-        hits += abs(result.mean - 3.0) < result.half_width
-    assert 930 <= hits <= 970
-
-
-def test_few_or_equal_values_claim_nothing():
-    assert estimate([1.5]) == Estimate(1.5, None, 1, None)
-    assert estimate([1.5, 1.5]) == Estimate(1.5, 0.0, 2, None)
-    for wrong in ([], [1.0, float("nan")]):
-        with pytest.raises(ValueError, match="needs finite numbers"):
-            estimate(wrong)
+from trainers.statistics import paired_difference, smoothed
 
 
 def test_pairs_are_of_the_same_seed():

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -11,7 +10,6 @@ from datasets.flags import UserError
 from tests.datasets.emotionset.fixtures import write_ck_plus
 from tests.datasets.emotionset.test_build_command import run as build
 from trainers import synthesis
-from trainers.pair_metrics import mean_over_people, mse, psnr, ssim
 from trainers.synthesis import SynthesisSettings
 
 FLOW = ModelConfig(image_shape=(16, 16, 1), classes=EMOTIONS, levels=1, depth=1, width=4)
@@ -102,26 +100,3 @@ def test_users_mistakes(changes, message):
 def test_a_flow_of_another_size(flow):
     with pytest.raises(UserError, match="the flow's images are 16x16x1"):
         synthesis.main(SynthesisSettings(model=flow, image_size=48))
-
-
-def test_metrics():
-    rng = np.random.default_rng(0)
-    true = rng.integers(0, 256, (3, 12, 12, 1), np.uint8)
-    other = true.copy()
-    other[1] ^= 1  # one grey level
-    other[2] = 255 - true[2]
-    np.testing.assert_allclose(mse(other, true)[:2], [0, 1])
-    np.testing.assert_allclose(psnr(other, true)[:2], [58.92, 48.13], atol=0.01)
-    similar = ssim(other, true)
-    assert similar[0] == pytest.approx(1, abs=1e-6)
-    assert similar[0] > similar[1] > 0.9 > 0 > similar[2]
-    with pytest.raises(ValueError, match="at least 11x11"):
-        ssim(true[:, :8], true[:, :8])
-
-
-def test_people_are_the_observations():
-    values = np.array([1.0, 1.0, 1.0, 4.0])
-    figures = mean_over_people(values, ["a", "a", "a", "b"])
-    assert figures["mean"] == 2.5
-    assert figures["interval"] == pytest.approx(1.96 * np.std([1, 4], ddof=1) / np.sqrt(2))
-    assert mean_over_people(values[:2], ["a", "a"]) == {"mean": 1, "interval": 0, "people": 1}

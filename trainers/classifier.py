@@ -1,0 +1,191 @@
+"""Trains a classifier of expressions, which judges generated faces or helps to choose among them.
+
+python -m trainers.classifier --dataset=drawn_faces --out=classifiers/judge.keras
+python -m trainers.classifier --architecture=b --seed=1 --out=classifiers/chooser.keras
+
+Whoever judges must not be whoever chose: give the two different architectures and seeds. Beside
+the model it writes a JSON file of the same name with its figures on held-out images, by which
+nothing was chosen: the epoch was, by a tenth of the training images.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasets import NAMES, SPLITS, flags
+from datasets.cores import cores
+from datasets.files import write_json, written_aside
+from datasets.flags import setting
+from datasets.quiet_tensorflow import import_tensorflow
+from trainers.settings import choice
+from trainers.threads import set_threads
+
+if TYPE_CHECKING:
+    from bplf_tf.metrics.expression_classifier import ExpressionClassifier
+    from datasets import ImageSource
+    from trainers.classifier_fit import ClassifierPlan
+
+ARCHITECTURES = ("a", "b")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierSettings:
+    """What to train. Each field is a flag of the same name."""
+
+    out: str | None = setting(None, "File ending in .keras to write it to. Required.")
+    overwrite: bool = setting(False, "Replace the file if there is one.")
+    dataset: str = setting("drawn_faces", f"Data set to train it on: {', '.join(NAMES)}.")
+    data_path: str | None = setting(
+        None, "File or folder that holds the data set, if it needs one."
+    )
+    split: str = setting("validation", "Held-out split to report on: validation or test.")
+    image_size: int | None = setting(None, "Resize images to this many pixels a side.")
+    channels: int | None = setting(
+        None, "1 for grey images, 3 for colour; the data's own if unset."
+    )
+    limit: int | None = setting(None, "Train and report on at most this many images each.")
+    architecture: str = setting(
+        "a", "Network: a, 3x3 convolutions with a hidden layer; b, separable residual blocks."
+    )
+    epochs: int = setting(30, "Most passes over the training images.")
+    max_minutes: float | None = setting(None, "Stop after so many minutes.")
+    patience: int = setting(
+        5, "Stop after so many passes without a better loss on a tenth of the training images."
+    )
+    batch_size: int = setting(64, "Images per step.")
+    learning_rate: float = setting(1e-3, "Of Adam at the start; it falls to 0 along a cosine.")
+    flip: bool = setting(True, "Mirror training images at random.")
+    move: float = setting(
+        0.08,
+        "Move training images by up to this share of a side, enlarge or shrink them by as much, "
+        "and turn them by half of it of a turn, at random; 0 is off.",
+    )
+    seed: int = setting(0, "Of the weights' start, the order and the augmentation.")
+
+    def check(self) -> None:
+        """Checks what needs no data; raises `ValueError` naming the flag."""
+        if not self.out:
+            raise ValueError("--out is required: the .keras file to write the classifier to")
+        path = Path(self.out)
+        if path.suffix != ".keras":
+            raise ValueError(f"--out must end in .keras, got {self.out!r}")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"--out={self.out}: there is no folder {path.parent}")
+        if path.exists() and not self.overwrite:
+            raise FileExistsError(f"{path} is there already: give --overwrite to replace it")
+        choice("dataset", self.dataset, NAMES)
+        choice("split", self.split, SPLITS[1:])
+        choice("architecture", self.architecture, ARCHITECTURES)
+        for name in ("image_size", "limit", "epochs", "patience", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"--{name} must be a positive integer, got {value}")
+        for name in ("max_minutes", "learning_rate"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"--{name} must be a positive number, got {value}")
+        if not 0 <= self.move < 0.5:
+            raise ValueError(f"--move must lie in [0, 0.5), got {self.move}")
+        if self.seed < 0:
+            raise ValueError(f"--seed must not be negative, got {self.seed}")
+
+    def plan(self) -> ClassifierPlan:
+        """How it is fitted."""
+        from trainers.classifier_fit import ClassifierPlan
+
+        names = {field.name for field in dataclasses.fields(ClassifierPlan)}
+        return ClassifierPlan(**{name: getattr(self, name) for name in names})
+
+
+def main(settings: ClassifierSettings) -> int:
+    """Trains, reports, writes; returns the exit code."""
+    try:
+        settings.check()
+        import_tensorflow()
+        set_threads(0, cores())
+        train, held_out = (_load(settings, split) for split in ("train", settings.split))
+        if train.classes != held_out.classes or train.image_shape != held_out.image_shape:
+            raise ValueError(f"the splits of {settings.dataset} do not fit together")
+        from trainers.classifier_fit import fit_classifier
+
+        classifier = fit_classifier(train, settings.plan())
+    except (ValueError, OSError, ImportError) as error:
+        raise flags.UserError(str(error)) from error
+
+    from trainers import environment
+
+    figures = read_figures(classifier, held_out)
+    print(table(figures, classifier.labels))
+    record = {
+        "settings": dataclasses.asdict(settings),
+        "parameters": classifier.count_params(),
+        "training_images": train.class_counts(),
+        "provenance": {"train": train.provenance, settings.split: held_out.provenance},
+        "environment": environment.describe(),
+        "held_out": figures,
+    }
+    out = Path(settings.out or "")
+    with written_aside(out) as aside:
+        classifier.save(aside)
+    write_json(out.with_suffix(".json"), record)
+    print(f"wrote {out} and {out.with_suffix('.json')}")
+    return 0
+
+
+def read_figures(classifier: ExpressionClassifier, source: ImageSource) -> dict[str, Any]:
+    """How well a classifier reads a source's images, with the bootstrap's 95 % intervals.
+
+    Returns:
+      as `bplf_tf.metrics.classification.classification_figures`, and `accuracy_interval` and
+      `macro_f1_interval`, (low, high).
+    """
+    from bplf_tf.metrics.classification import accuracy, classification_figures, macro_f1
+    from bplf_tf.metrics.confidence import bootstrap_interval
+
+    read = classifier.probabilities(source.images).argmax(axis=1)
+    return {
+        **classification_figures(source.labels, read, classifier.labels),
+        "accuracy_interval": bootstrap_interval(accuracy, source.labels, read),
+        "macro_f1_interval": bootstrap_interval(macro_f1, source.labels, read, resamples=200),
+    }
+
+
+def table(figures: dict[str, Any], labels: tuple[str, ...]) -> str:
+    """The figures as text: whole, of each label, and what was read as what."""
+    lines = []
+    for key, name in (("accuracy", "accuracy"), ("macro_f1", "macro-F1")):
+        low, high = figures[f"{key}_interval"]
+        lines.append(f"{name:<12}{figures[key]:.1%} ({low:.1%} to {high:.1%})")
+    lines[0] += f" of {figures['images']} held-out images"
+    width = max(9, *(len(name) + 1 for name in labels))
+    head = "".join(f"{name:>{width}}" for name in ("images", "precision", "recall", "F1"))
+    lines += ["", f"{'':<{width}}{head}"]
+    for name, of in figures["per_label"].items():
+        cells = "".join(f"{of[key]:>{width}.1%}" for key in ("precision", "recall", "f1"))
+        lines.append(f"{name:<{width}}{of['images']:>{width}}{cells}")
+    lines += ["", "read as" + "".join(f"{name:>{width}}" for name in labels)[7 - width :]]
+    lines += [
+        f"{name:<{width}}" + "".join(f"{count:>{width}}" for count in row)
+        for name, row in zip(labels, figures["confusion"], strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def _load(settings: ClassifierSettings, split: str) -> ImageSource:
+    import datasets
+
+    return datasets.load(
+        settings.dataset,
+        split,
+        data_path=settings.data_path,
+        image_size=settings.image_size,
+        channels=settings.channels,
+        limit=settings.limit,
+    )
+
+
+if __name__ == "__main__":
+    flags.run(ClassifierSettings, main)
