@@ -99,8 +99,8 @@ def _flow_editor(path: str, wish: Wish, references: Sequence[Sequence[Reference]
     if len({len(faces) for faces in references}) > 1:
         neutral, expressive = map(len, references)
         raise ValueError(
-            f"got {neutral} neutral references and {expressive} expressive ones; the k-th of both, by "
-            "name, must be of one person"
+            f"got {neutral} neutral references and {expressive} expressive ones; the k-th of both, "
+            "by name, must be of one person"
         )
     if references and not references[0]:
         raise ValueError("the folders of references have no pictures")

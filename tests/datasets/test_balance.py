@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -11,6 +12,7 @@ from PIL import Image
 
 import datasets
 from bplf_tf import BPLF, EMOTIONS
+from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from datasets import balance
 from datasets.balance import BalanceSettings
 from datasets.balancing import image_folder
@@ -34,7 +36,7 @@ def model(tmp_path_factory):
     return path
 
 
-def run(model, out, **changes):
+def run(model, out, /, **changes):
     given = BalanceSettings(
         model=str(model), out=str(out), dataset="drawn_faces", limit=7 * REAL, counts=str(WANTED),
         min_log_prob_quantile=0.0, min_distance=1.0,
@@ -188,6 +190,34 @@ def test_where_nothing_is_accepted_nothing_is_written(model, tmp_path):
     with pytest.raises(UserError, match=r"nothing was written: anger: 0 of 3 .*--max_attempts"):
         run(model, tmp_path / "out", min_distance=200.0, max_attempts=1)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_classifier_chooses(model, tmp_path):
+    keras.utils.set_random_seed(0)
+    chooser = tmp_path / "chooser.keras"
+    ExpressionClassifier((16, 16, 1), EMOTIONS).save(chooser)  # it knows nothing
+    given = {"classifier": str(chooser), "counts": "happy=6"}
+    assert run(model, tmp_path / "out", min_confidence=0.01, **given) == 0
+    content = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
+    assert len(content["classifier_sha256"]) == 64
+    assert content["limits"]["confidence"] == 0.01
+    for path in tmp_path.glob("out/train/happy/generated_*.png"):
+        with Image.open(path) as picture:
+            said = json.loads(picture.text[image_folder.PROVENANCE])["confidence"]
+            pixels = np.asarray(picture)[np.newaxis, :, :, np.newaxis]
+        happy = ExpressionClassifier.load(chooser).probabilities(pixels)[0, EMOTIONS.index("happy")]
+        assert said == pytest.approx(happy, rel=1e-4)
+        assert said >= 0.01
+    with pytest.raises(UserError, match="because the classifier is not sure enough"):
+        run(model, tmp_path / "none", min_confidence=1.0, max_attempts=2, **given)
+    other = tmp_path / "other.keras"
+    ExpressionClassifier((16, 16, 1), ("happy", "sad")).save(other)
+    with pytest.raises(UserError, match="knows happy, sad, but not anger, disgust, fear, neutral"):
+        run(model, tmp_path / "none", classifier=str(other))
+    ExpressionClassifier((24, 24, 1), EMOTIONS).save(other)
+    with pytest.raises(UserError, match=r"reads images of shape \(24, 24, 1\), the model's have"):
+        run(model, tmp_path / "none", classifier=str(other))
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("form", ["folder", "tfds"])
