@@ -96,7 +96,7 @@ def edit_metrics(
       for each editor, and for the true faces where there are: `accuracy`, the share read as the
       target; `gain` of its probability; `monotonicity` over `STRENGTHS`; `ssim_outside` eyes and
       mouth, against the input; with pairs `psnr`, `ssim` and `mse` against the true faces; with
-      `identity`, `verification` of the edited faces among the faces before the edit; and `per_label`
+      `identity`, `verification` of the edited faces among the faces before the edit; `per_label`,
       with accuracy and gain.
 
     Raises:

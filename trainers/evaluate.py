@@ -1,6 +1,11 @@
 """Measures a trained model on a whole split: bits/dim, inversion error, speed.
 
 python -m trainers.evaluate --model=runs/faces/model.keras --dataset=drawn_faces --split=test
+
+With --metrics, what it draws and edits is measured too, on the features of a classifier that
+`python -m trainers.classifier` trained:
+
+python -m trainers.evaluate --model=runs/faces --dataset=drawn_faces --metrics=all --judge=a.keras
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from datasets import NAMES, SPLITS, flags
 from datasets.files import write_json
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
+from trainers.metric_settings import MetricSettings
 from trainers.settings import choice
 
 if TYPE_CHECKING:
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateSettings:
+class EvaluateSettings(MetricSettings):
     """What to measure. Each field is a flag of the same name."""
 
     model: str | None = setting(None, "A run directory, or its model.keras. Required.")
@@ -50,7 +56,7 @@ class EvaluateSettings:
         "Folder to write pictures to: samples, temperatures, the training images nearest to "
         "samples, reconstruction, interpolation.",
     )
-    temperature: float = setting(0.7, "Temperature of the samples in the pictures.")
+    temperature: float = setting(0.7, "Temperature of the samples.")
     seed: int = setting(0, "Of the dequantisation noise and of the samples.")
     inverse_images: int = setting(1000, "Images for the inversion error, spread over the split.")
     network_dtype: str | None = setting(
@@ -74,6 +80,7 @@ class EvaluateSettings:
         if self.out and not Path(self.out).parent.is_dir():
             raise FileNotFoundError(f"--out={self.out}: there is no folder {Path(self.out).parent}")
         model_path(self.model)
+        self.check_metrics()
 
 
 def main(settings: EvaluateSettings) -> int:
@@ -84,7 +91,12 @@ def main(settings: EvaluateSettings) -> int:
         model = _load_model(settings)
         source = _load_images(settings, model, settings.split)
         train = None
-        if settings.train_gap or settings.pictures:
+        judges = None
+        if settings.chosen_metrics():
+            from trainers.judging import load_judges, measure_metrics
+
+            judges = load_judges(settings, model)
+        if settings.train_gap or settings.pictures or judges:
             train = _load_images(settings, model, "train")
         if settings.pictures:
             Path(settings.pictures).mkdir(parents=True, exist_ok=True)
@@ -127,6 +139,12 @@ def main(settings: EvaluateSettings) -> int:
     if settings.latents:
         result["latents"] = latent_statistics(model, source, settings.seed)
     print(table(result))
+    if judges and train:
+        try:
+            result["metrics"], text = measure_metrics(settings, model, judges, source, train)
+        except ValueError as error:
+            raise flags.UserError(str(error)) from error
+        print(f"\n{text}")
     if settings.pictures and train:
         _draw(settings, model, source, train)
     if settings.out:

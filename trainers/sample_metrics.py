@@ -19,7 +19,6 @@ from datasets import ImageSource
 from trainers.measure import spread
 from trainers.over_seeds import over_seeds, text, text_table
 
-SAMPLE_METRICS = ("accuracy", "kid", "fid", "precision_recall", "memorisation")
 _MEMORISED_AMONG = 1000  # samples and held-out images that are compared with all training images
 
 
@@ -28,7 +27,7 @@ class SamplePlan:
     """What is drawn and measured.
 
     Attributes:
-      metrics: some of `SAMPLE_METRICS`.
+      metrics: some of `trainers.metric_settings.OF_SAMPLES`.
       temperature: of the samples.
       seeds: one set of samples for each.
       count: most samples of a set; there are as many of each label as there are held-out images.

@@ -1,0 +1,156 @@
+"""Whether generated faces help a classifier that is to read real ones.
+
+python -m trainers.augmentation --dataset=fer2013 --data_path=fer2013.csv --generated_path=balanced
+
+Fits one and the same network to real images, to generated ones (the classification accuracy score)
+and to both, once for each seed, and reads held-out real images with each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datasets import NAMES, SPLITS, flags
+from datasets.cores import cores
+from datasets.files import write_json
+from datasets.flags import setting
+from datasets.quiet_tensorflow import import_tensorflow
+from trainers.classifier import ARCHITECTURES
+from trainers.settings import choice
+from trainers.threads import set_threads
+
+if TYPE_CHECKING:
+    from datasets import ImageSource
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentationSettings:
+    """What to compare. Each field is a flag of the same name."""
+
+    dataset: str | None = setting(None, f"Real images: {', '.join(NAMES)}. Required.")
+    data_path: str | None = setting(None, "File or folder that holds them, if they need one.")
+    split: str = setting("validation", "Held-out split to read: validation or test.")
+    limit: int | None = setting(None, "Train on at most so many real images.")
+    generated: str = setting("folder", "Data set of the generated images.")
+    generated_path: str | None = setting(
+        None, "File or folder that holds them: all of its splits are trained on. Required."
+    )
+    architecture: str = setting("b", f"Network: {' or '.join(ARCHITECTURES)}.")
+    epochs: int = setting(30, "Most passes of each classifier over its images.")
+    max_minutes: float | None = setting(None, "Most minutes of each classifier.")
+    seeds: int = setting(3, "Classifiers of each kind, from --seed on.")
+    seed: int = setting(0, "Of the first.")
+    out: str | None = setting(None, "JSON file to write the figures to.")
+
+    def check(self) -> None:
+        """Checks what needs no data; raises `ValueError` naming the flag."""
+        if not self.dataset:
+            raise ValueError("--dataset is required: the real images")
+        choice("dataset", self.dataset, NAMES)
+        choice("generated", self.generated, NAMES)
+        choice("split", self.split, SPLITS[1:])
+        choice("architecture", self.architecture, ARCHITECTURES)
+        if not self.generated_path:
+            raise ValueError("--generated_path is required: the generated images")
+        for name in ("limit", "epochs", "seeds"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"--{name} must be a positive integer, got {value}")
+        if self.max_minutes is not None and not 0 < self.max_minutes < math.inf:
+            raise ValueError(f"--max_minutes must be a positive number, got {self.max_minutes}")
+        if self.seed < 0:
+            raise ValueError(f"--seed must not be negative, got {self.seed}")
+        if self.out and not Path(self.out).parent.is_dir():
+            raise FileNotFoundError(f"--out={self.out}: there is no folder {Path(self.out).parent}")
+
+
+def main(settings: AugmentationSettings) -> int:
+    """Fits, compares, reports; returns the exit code."""
+    try:
+        settings.check()
+        import_tensorflow()
+        set_threads(0, cores())
+        import datasets
+        from trainers.classification_score import classification_scores, table, training_sets
+        from trainers.classifier_fit import ClassifierPlan
+
+        real, test = (
+            datasets.load(
+                settings.dataset or "",
+                split,
+                data_path=settings.data_path,
+                limit=settings.limit if split == "train" else None,
+            )
+            for split in ("train", settings.split)
+        )
+        sets = training_sets(real, load_generated(settings, real))
+        result = classification_scores(
+            dict.fromkeys(range(settings.seed, settings.seed + settings.seeds), sets),
+            test,
+            ClassifierPlan(
+                architecture=settings.architecture,
+                epochs=settings.epochs,
+                max_minutes=settings.max_minutes,
+            ),
+        )
+    except (ValueError, OSError, ImportError) as error:
+        raise flags.UserError(str(error)) from error
+    print(table(result))
+    if settings.out:
+        record = {
+            "settings": dataclasses.asdict(settings),
+            "training_images": {name: of.class_counts() for name, of in sets.items()},
+            **result,
+        }
+        write_json(Path(settings.out), record)
+        print(f"wrote {settings.out}")
+    return 0
+
+
+def load_generated(settings: AugmentationSettings, real: ImageSource) -> ImageSource:
+    """All splits of the generated images, with the real ones' labels and shape.
+
+    A set that fills up rare labels need not have the others.
+
+    Raises:
+      ValueError: if it has a label that the real images do not have.
+    """
+    import numpy as np
+
+    import datasets
+
+    height, width, channels = real.image_shape
+    parts = []
+    for split in SPLITS:
+        try:
+            part = datasets.load(
+                settings.generated,
+                split,
+                data_path=settings.generated_path,
+                image_size=(height, width),
+                channels=channels,
+            )
+        except ValueError:  # a small set has no image in some split
+            if split == "train":
+                raise
+            continue
+        unknown = sorted(set(part.classes) - set(real.classes))
+        if unknown:
+            raise ValueError(
+                f"{settings.generated_path} has the label {unknown[0]!r}; those of the real images "
+                f"are {', '.join(real.classes)}"
+            )
+        place = np.array([real.classes.index(name) for name in part.classes], np.int32)
+        parts.append(dataclasses.replace(part, labels=place[part.labels], classes=real.classes))
+    return dataclasses.replace(
+        parts[0],
+        images=np.concatenate([part.images for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+    )
+
+
+if __name__ == "__main__":
+    flags.run(AugmentationSettings, main)
