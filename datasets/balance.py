@@ -52,11 +52,13 @@ class BalanceSettings:
         "folder: PNG files, which --dataset=folder reads; tfds: records as EmotionSet has them, "
         "which --dataset=emotionset reads.",
     )
-    counts: str = setting(counts.MAX, f"Images of each label in training: {counts.ACCEPTED}.")
+    counts: str = setting(
+        counts.MAX, f"Images of each label, with the real training images: {counts.ACCEPTED}."
+    )
     include_real: bool = setting(
         True,
-        "Write the real images too, all splits, and count them; --noinclude_real writes generated "
-        "ones alone, a tenth of them for validation.",
+        "Write the real images too, all splits; --noinclude_real writes the generated ones alone, "
+        "a tenth of them for validation.",
     )
     temperature: float = setting(0.7, "Factor of the latents' standard deviation.")
     seed: int = setting(0, "Of the faces; the same seed gives the same set.")
@@ -142,9 +144,7 @@ def main(settings: BalanceSettings) -> int:
 
         model = load_model(str(settings.model))
         real = _load_data(settings, model)
-        lacking = counts.missing(
-            settings.counts, real["train"].class_counts(), settings.include_real
-        )
+        lacking = counts.missing(settings.counts, real["train"].class_counts())
         classifier = _load_classifier(settings, model)
     except (ValueError, OSError) as error:
         raise flags.UserError(str(error)) from error

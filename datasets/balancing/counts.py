@@ -32,42 +32,23 @@ def parse(text: str, classes: Sequence[str]) -> str | int | Counts:
     return counts
 
 
-def wanted(text: str, real: Mapping[str, int]) -> Counts:
-    """Images of each label that the data set is to have.
-
-    Args:
-      text: as of `--counts`.
-      real: images of each label in the training data. Labels that the text leaves out keep theirs.
-
-    Raises:
-      ValueError: see `parse`.
-    """
-    said = parse(text, tuple(real))
-    if isinstance(said, dict):
-        return {name: said.get(name, count) for name, count in real.items()}
-    return dict.fromkeys(real, max(real.values()) if isinstance(said, str) else said)
-
-
-def missing(text: str, real: Mapping[str, int], include_real: bool) -> Counts:
+def missing(text: str, real: Mapping[str, int]) -> Counts:
     """Images of each label that are to be generated, 0 or more.
 
     Args:
-      text: as of `--counts`.
-      real: images of each label in the training data.
-      include_real: whether they are part of the set that is written: real images are then counted,
-        and none is taken away where there are more than wanted. Otherwise all are generated, of
-        the labels that the text names.
+      text: as of `--counts`; labels that it leaves out keep what they have.
+      real: images of each label in the training data; none is taken away where there are more
+        than wanted.
 
     Raises:
       ValueError: see `parse`; or there is nothing to generate.
     """
-    counts = wanted(text, real)
-    if include_real:
-        lacking = {name: max(count - real[name], 0) for name, count in counts.items()}
+    said = parse(text, tuple(real))
+    if isinstance(said, dict):
+        wanted = {name: said.get(name, count) for name, count in real.items()}
     else:
-        named = parse(text, tuple(real))
-        chosen = named if isinstance(named, dict) else counts
-        lacking = {name: count if name in chosen else 0 for name, count in counts.items()}
+        wanted = dict.fromkeys(real, max(real.values()) if isinstance(said, str) else said)
+    lacking = {name: max(count - real[name], 0) for name, count in wanted.items()}
     if not any(lacking.values()):
         has = ", ".join(f"{count} {name}" for name, count in real.items())
         raise ValueError(f"--counts={text} asks for no more than there is: {has}")

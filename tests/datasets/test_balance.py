@@ -160,7 +160,7 @@ def test_the_report_counts(folder, capsys, model, tmp_path):
 def test_generated_faces_alone(model, tmp_path):
     for form, name in (("folder", "folder"), ("tfds", "emotionset")):
         out = tmp_path / form
-        counts = "happy=20,sad=10"
+        counts = f"happy={20 + REAL},sad={10 + REAL}"
         assert run(model, out, form=form, include_real=False, counts=counts) == 0
         train, validation = (datasets.load(name, s, data_path=out) for s in ("train", "validation"))
         assert train.class_counts()["happy"] == 18
