@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 MAX = "max"
-ACCEPTED = f"{MAX} (as many as the commonest label has), a number for every label, or a number for "
-ACCEPTED += "some, as in disgust=2000,fear=1500"
+ACCEPTED = (
+    f"{MAX} (as many as the commonest label has), a number for every label, or a number for some, "
+    "as in disgust=2000,fear=1500"
+)
 
 Counts = dict[str, int]
 
