@@ -49,8 +49,8 @@ def pixel_signatures(model: PixelSynthesis) -> list[Signature]:
     Raises:
       ValueError: for a model that has not been fitted.
     """
-    transform = _Transform(model)
     labels, shape = labels_of(model), image_shape_of(model)
+    transform = _Transform(model)
     strength = inputs.strength(*strengths_of(model))
     about = "Turns neutral faces into an expression; strength 0 returns the input."
     return [
@@ -60,7 +60,7 @@ def pixel_signatures(model: PixelSynthesis) -> list[Signature]:
             (inputs.image(shape), inputs.label("target", labels), strength),
             (Output("image", "uint8 pixels", _grey_levels, blank=0.0),),
             lambda image, target, strength: transform(
-                image, tf.one_hot(target, len(labels), dtype=tf.float32), strength
+                image, _one_hot(target, len(labels)), strength
             ),
         ),
         Signature(
@@ -129,6 +129,12 @@ def _features(features: PixelFeatures, x: tf.Tensor) -> Iterator[tf.Tensor | flo
         for number in range(features.centres):
             yield tf.exp(-0.5 * tf.square((x - number * apart) * (1 / apart)))
     yield 1.0
+
+
+def _one_hot(target: tf.Tensor, labels: int) -> tf.Tensor:
+    # The converter makes a lookup of this and the product with the tables, and in TFLite one beyond
+    # the table fails. Rows that are out of range are told or blanked by their number itself.
+    return tf.one_hot(tf.clip_by_value(target, 0, labels - 1), labels, dtype=tf.float32)
 
 
 def _to_pixels(rows: tf.Tensor) -> tf.Tensor:
