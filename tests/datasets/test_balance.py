@@ -125,6 +125,7 @@ def test_every_record_says_where_it_comes_from(records, model):
     provenance = datasets.load("emotionset", "train", data_path=records).provenance
     assert provenance["source"] == "balanced_faces"
     assert provenance["fallback"] is False
+    assert "datasets.balance" in provenance["reason"]
     assert provenance["sources"]["generated"]["images"] == 7 * (WANTED - REAL)
     assert provenance["sources"]["drawn_faces"]["images"] == 7 * REAL
     assert "Apache-2.0" in provenance["licence"]
