@@ -24,9 +24,9 @@ def read(
 
     Args:
         split: One of `SPLITS`.
-        data_path: A built or balanced set, FER2013's csv, or a folder that has one of them somewhere below.
-            None: `$BPLF_DATA`, then `./data`, and the drawn faces if neither has any. A built set
-            comes before a csv.
+        data_path: A built or balanced set, FER2013's csv, or a folder that has one of them
+            somewhere below. None: `$BPLF_DATA`, then `./data`, and the drawn faces if neither has
+            any. A built set comes before a csv, and before one that was balanced.
         image_size: (height, width) wanted, or None.
         channels: Channels wanted, or None.
         limit: Number of images wanted at most, or None.

@@ -59,10 +59,10 @@ def find_built(
       channels: channels wanted, or None.
 
     Returns:
-      of the first place that has any, the one whose images need the least change: of the size
-      wanted (without one, 48), else the smallest that is larger, else the largest; the channels
-      wanted (without any, grey); as it was built before a balanced one; merged before a single
-      source; the newest version.
+      of the first place that has any, the one as it was built before a balanced one; of several
+      the one whose images need the least change: of the size wanted (without one, 48), else the
+      smallest that is larger, else the largest; the channels wanted (without any, grey); merged
+      before a single source; the newest version.
     """
     wanted = max(image_size) if image_size else 48
     for place in places:
@@ -71,10 +71,10 @@ def find_built(
             return min(
                 found,
                 key=lambda one: (
+                    one.name != DATASET,
                     one.size < wanted,
                     abs(one.size - wanted),
                     one.channels != (channels or 1),
-                    one.name != DATASET,
                     bool(one.source),
                     tuple(-part for part in one.version),
                     str(one.path),
