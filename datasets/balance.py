@@ -43,7 +43,9 @@ class BalanceSettings:
     model: str | None = setting(
         None, "The flow that generates: a run directory or model.keras, with labels. Required."
     )
-    dataset: str = setting("emotionset", f"Data set to fill up: {', '.join(NAMES)}.")
+    dataset: str = setting(
+        "emotionset", f"Data set to fill up, which the model was trained on: {', '.join(NAMES)}."
+    )
     data_path: str | None = setting(None, "Where that data is.")
     limit: int | None = setting(None, "Read at most so many images of each split, to try it out.")
     out: str | None = setting(None, "Folder to write, which must not exist. Required.")
@@ -184,6 +186,9 @@ def _load_data(settings: BalanceSettings, model: BPLF) -> dict[str, ImageSource]
             if split != "test":
                 raise
             print(f"the set gets no test split: {error}", file=sys.stderr)
+    provenance = sources["train"].provenance
+    if provenance.get("fallback"):
+        print(f"warning: drawn faces are filled up: {provenance['reason']}", file=sys.stderr)
     found = sources["train"].classes
     if found != classes:
         raise ValueError(

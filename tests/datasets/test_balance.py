@@ -11,12 +11,13 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import datasets
-from bplf_tf import BPLF, EMOTIONS
+from bplf_tf import EMOTIONS, load_model
 from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from datasets import balance
 from datasets.balance import BalanceSettings
 from datasets.balancing import image_folder
 from datasets.flags import UserError
+from tests.started_flow import few_faces, started_flow
 
 REAL = 4  # of each label and split
 WANTED = 7
@@ -24,15 +25,8 @@ WANTED = 7
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Started from drawn faces, not trained."""
-    faces = datasets.load("drawn_faces", "train", image_size=16, limit=70)
-    made = BPLF.from_preset(
-        "bplf_3x3_1x1", size="tiny", levels=1, depth=1, width=4,
-        image_shape=faces.image_shape, classes=faces.classes,
-    )  # fmt: skip
-    made.initialize(faces.images, faces.labels)
     path = tmp_path_factory.mktemp("run") / "model.keras"
-    made.save(path)
+    started_flow(few_faces()).save(path)
     return path
 
 
@@ -132,8 +126,6 @@ def test_every_record_says_where_it_comes_from(records, model):
 
 
 def _sample(path, label, about):
-    from bplf_tf import load_model
-
     images = load_model(path).sample(
         label, n=about["number"] + 1, temperature=about["temperature"], seed=about["seed"]
     )

@@ -6,8 +6,6 @@ import math
 import numpy as np
 import pytest
 
-import datasets
-from bplf_tf import BPLF
 from datasets.balancing import counts
 from datasets.balancing.generating import (
     CONFIDENCE,
@@ -18,6 +16,7 @@ from datasets.balancing.generating import (
     Limits,
 )
 from datasets.balancing.neighbours import Neighbours
+from tests.started_flow import few_faces, started_flow
 
 REAL = {"anger": 5, "disgust": 2, "happy": 9}
 NO_LIMITS = Limits(log_prob_quantile=0, confidence=0, distance=0, attempts=4)
@@ -91,18 +90,12 @@ def test_of_no_neighbours_none_is_near():
 
 @pytest.fixture(scope="module")
 def train():
-    return datasets.load("drawn_faces", "train", image_size=16, limit=70)
+    return few_faces()
 
 
 @pytest.fixture(scope="module")
 def model(train):
-    """Started from the faces, not trained: what it draws is noise around their mean."""
-    made = BPLF.from_preset(
-        "bplf_3x3_1x1", size="tiny", levels=1, depth=1, width=4,
-        image_shape=train.image_shape, classes=train.classes,
-    )  # fmt: skip
-    made.initialize(train.images, train.labels)
-    return made
+    return started_flow(train)
 
 
 class Brightness:

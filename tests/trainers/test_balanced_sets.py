@@ -4,24 +4,18 @@ import json
 
 import pytest
 
-import datasets
-from bplf_tf import BPLF, EMOTIONS
+from bplf_tf import EMOTIONS
 from datasets import balance
 from datasets.balance import BalanceSettings
+from tests.started_flow import few_faces, started_flow
 from trainers import fit
 from trainers.settings import FitSettings
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    faces = datasets.load("drawn_faces", "train", image_size=16, limit=70)
-    made = BPLF.from_preset(
-        "bplf_3x3_1x1", size="tiny", levels=1, depth=1, width=4,
-        image_shape=faces.image_shape, classes=faces.classes,
-    )  # fmt: skip
-    made.initialize(faces.images, faces.labels)
     path = tmp_path_factory.mktemp("run") / "model.keras"
-    made.save(path)
+    started_flow(few_faces()).save(path)
     return path
 
 
