@@ -36,7 +36,7 @@ class AugmentationSettings:
     limit: int | None = setting(None, "Train on at most so many real images.")
     generated: str = setting("folder", "Data set of the generated images.")
     generated_path: str | None = setting(
-        None, "File or folder that holds them: all of its splits are trained on. Required."
+        None, "File or folder that holds them; their training split is taken. Required."
     )
     architecture: str = setting("b", f"Network: {' or '.join(ARCHITECTURES)}.")
     epochs: int = setting(30, "Most passes of each classifier over its images.")
@@ -86,7 +86,7 @@ def main(settings: AugmentationSettings) -> int:
             )
             for split in ("train", settings.split)
         )
-        sets = training_sets(real, load_generated(settings, real))
+        sets = training_sets(real, load_generated(settings, real, test))
         result = classification_scores(
             dict.fromkeys(range(settings.seed, settings.seed + settings.seeds), sets),
             test,
@@ -110,46 +110,43 @@ def main(settings: AugmentationSettings) -> int:
     return 0
 
 
-def load_generated(settings: AugmentationSettings, real: ImageSource) -> ImageSource:
-    """All splits of the generated images, with the real ones' labels and shape.
+def load_generated(
+    settings: AugmentationSettings, real: ImageSource, held_out: ImageSource
+) -> ImageSource:
+    """The training split of the generated images, with the real ones' labels and shape.
 
     A set that fills up rare labels need not have the others.
 
     Raises:
-      ValueError: if it has a label that the real images do not have.
+      ValueError: if it has a label that the real images do not have, or real images among them.
     """
     import numpy as np
 
     import datasets
 
     height, width, channels = real.image_shape
-    parts = []
-    for split in SPLITS:
-        try:
-            part = datasets.load(
-                settings.generated,
-                split,
-                data_path=settings.generated_path,
-                image_size=(height, width),
-                channels=channels,
-            )
-        except ValueError:  # a small set has no image in some split
-            if split == "train":
-                raise
-            continue
-        unknown = sorted(set(part.classes) - set(real.classes))
-        if unknown:
-            raise ValueError(
-                f"{settings.generated_path} has the label {unknown[0]!r}; those of the real images "
-                f"are {', '.join(real.classes)}"
-            )
-        place = np.array([real.classes.index(name) for name in part.classes], np.int32)
-        parts.append(dataclasses.replace(part, labels=place[part.labels], classes=real.classes))
-    return dataclasses.replace(
-        parts[0],
-        images=np.concatenate([part.images for part in parts]),
-        labels=np.concatenate([part.labels for part in parts]),
+    generated = datasets.load(
+        settings.generated,
+        "train",
+        data_path=settings.generated_path,
+        image_size=(height, width),
+        channels=channels,
     )
+    unknown = sorted(set(generated.classes) - set(real.classes))
+    if unknown:
+        raise ValueError(
+            f"{settings.generated_path} has the label {unknown[0]!r}; those of the real images "
+            f"are {', '.join(real.classes)}"
+        )
+    known = {image.tobytes() for source in (real, held_out) for image in source.images}
+    copies = sum(image.tobytes() in known for image in generated.images)
+    if copies:
+        raise ValueError(
+            f"{copies} of the {len(generated)} images in {settings.generated_path} are real ones: "
+            "it must hold generated images alone, as datasets.balance --noinclude_real writes them"
+        )
+    place = np.array([real.classes.index(name) for name in generated.classes], np.int32)
+    return dataclasses.replace(generated, labels=place[generated.labels], classes=real.classes)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from PIL import Image
 
 from bplf_tf import BPLF
 from bplf_tf.editing import interpolate
+from bplf_tf.metrics.memorisation import nearest
 from datasets import ImageSource
 from trainers.image_grid import image_grid
 
@@ -58,24 +59,10 @@ def neighbours(drawn: Drawn, train: ImageSource) -> Image.Image:
 
     Nearest by the squared difference of pixels, over all labels: copies would show.
     """
-    rows = [(name, [images, train.images[nearest(images, train.images)]]) for name, images in drawn]
+    rows = [
+        (name, [images, train.images[nearest(images, train.images)[0]]]) for name, images in drawn
+    ]
     return image_grid(rows, ("samples", "the nearest training image of each"))
-
-
-def nearest(images: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Index of the nearest of `among [M, H, W, C]` for each of `images [N, H, W, C]`, uint8."""
-    flat = images.reshape(len(images), -1).astype(np.float32)
-    best = np.full(len(flat), np.inf)
-    index = np.zeros(len(flat), int)
-    for start in range(0, len(among), 4096):  # a quarter of a gigabyte at 128x128x1
-        part = among[start : start + 4096]
-        others = part.reshape(len(part), -1).astype(np.float32)
-        distances = (flat**2).sum(1)[:, None] - 2 * flat @ others.T + (others**2).sum(1)
-        closest = distances.argmin(axis=1)
-        found = distances[np.arange(len(flat)), closest]
-        index = np.where(found < best, start + closest, index)
-        best = np.minimum(best, found)
-    return index
 
 
 def reconstruction(model: BPLF, source: ImageSource) -> Image.Image:

@@ -109,6 +109,7 @@ class _Measurer:
         self.accuracy = float(np.mean(read == held_out.labels))
         self.macro_f1 = macro_f1(held_out.labels, read)
         self._real = judge.features(held_out.images)
+        self._train_features: np.ndarray | None = None
 
     def figures(self, images: np.ndarray, wanted: np.ndarray, memorisation: bool) -> dict[str, Any]:
         """Of images that ought to show the labels `wanted`."""
@@ -152,10 +153,12 @@ class _Measurer:
         some = np.linspace(0, len(images) - 1, min(len(images), _MEMORISED_AMONG)).astype(int)
         held_out = spread(self._held_out, _MEMORISED_AMONG).images
         read = self._judge.features
+        if self._train_features is None:
+            self._train_features = read(self._train.images)
         return {
             "pixels": memorisation_figures(images[some], held_out, self._train.images),
             "features": memorisation_figures(
-                read(images[some]), read(held_out), read(self._train.images)
+                read(images[some]), read(held_out), self._train_features
             ),
         }
 

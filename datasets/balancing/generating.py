@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from datasets.balancing.neighbours import Neighbours
+from datasets.balancing.neighbours import nearest_or_mirrored
 from datasets.source import ImageSource
 
 if TYPE_CHECKING:
@@ -138,7 +138,6 @@ class Generator:
         self._limits = limits
         self._temperature = temperature
         self._seed = seed
-        self._real = Neighbours.of(train.images)
 
     def fill(self, label: str, wanted: int) -> Outcome:
         """Draws faces of a label until there are so many, or the attempts are used up."""
@@ -146,21 +145,21 @@ class Generator:
         least = self._min_log_prob(label) if limits.log_prob_quantile else None
         made: list[Generated] = []
         rejected = dict.fromkeys(RULES, 0)
-        earlier = Neighbours(self._train.image_shape, wanted)
         attempts = 0
         for face in self._candidates(label, limits.attempts * wanted):
             attempts += 1
-            rule = self._broken_rule(face, least, earlier)
+            rule = self._broken_rule(face, least, made)
             if rule:
                 rejected[rule] += 1
                 continue
             made.append(face)
-            earlier.add(face.image[np.newaxis])
             if len(made) == wanted:
                 break
         return Outcome(wanted, made, attempts, rejected, least)
 
-    def _broken_rule(self, face: Generated, least: float | None, earlier: Neighbours) -> str | None:
+    def _broken_rule(
+        self, face: Generated, least: float | None, earlier: list[Generated]
+    ) -> str | None:
         """The first of `RULES` that a face breaks, or None."""
         limits = self._limits
         # Not finite: neither more nor less than any number.
@@ -170,8 +169,9 @@ class Generator:
             return CONFIDENCE
         if not face.distance >= limits.distance:
             return COPY
-        if limits.distance:
-            ((distance,), _) = earlier.nearest(face.image[np.newaxis])
+        if limits.distance and earlier:
+            others = np.stack([one.image for one in earlier])
+            (distance,), _ = nearest_or_mirrored(face.image[np.newaxis], others)
             if not distance >= limits.distance:
                 return REPETITION
         return None
@@ -188,7 +188,7 @@ class Generator:
             if self._classifier is not None:
                 column = self._classifier.labels.index(label)
                 confidences = [*map(float, self._classifier.probabilities(images)[:, column])]
-            distances, nearest = self._real.nearest(images)
+            distances, nearest = nearest_or_mirrored(images, self._train.images)
             for i, number in enumerate(numbers):
                 yield Generated(
                     images[i],

@@ -15,7 +15,7 @@ from datasets.balancing.generating import (
     Generator,
     Limits,
 )
-from datasets.balancing.neighbours import Neighbours
+from datasets.balancing.neighbours import nearest_or_mirrored
 from tests.started_flow import few_faces, started_flow
 
 REAL = {"anger": 5, "disgust": 2, "happy": 9}
@@ -73,19 +73,11 @@ def test_neighbours_are_those_of_a_search_one_by_one(channels):
             for image in images
         ]
     )
-    neighbours = Neighbours((6, 5, channels), 50)
-    neighbours.add(bank[:15])
-    neighbours.add(bank[15:])
-    distances, places = neighbours.nearest(images)
+    distances, places = nearest_or_mirrored(images, bank)
     np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-12)
     np.testing.assert_array_equal(places, expected.argmin(axis=1))
     assert distances[0] == distances[1] == 0
     assert 0 < distances[2] <= 2
-
-
-def test_of_no_neighbours_none_is_near():
-    distances, _ = Neighbours((2, 2, 1), 3).nearest(np.zeros((2, 2, 2, 1), np.uint8))
-    assert np.isinf(distances).all()
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +120,7 @@ def test_a_face_can_be_drawn_again_by_its_numbers(model, train):
     np.testing.assert_allclose(
         [one.log_prob for one in outcome.made], model.log_prob(images, "happy"), rtol=1e-5
     )
-    distances, nearest = Neighbours.of(train.images).nearest(images)
+    distances, nearest = nearest_or_mirrored(images, train.images)
     assert [one.distance for one in outcome.made] == distances.tolist()
     assert [one.nearest for one in outcome.made] == nearest.tolist()
     assert face.confidence is None

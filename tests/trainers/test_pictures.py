@@ -13,14 +13,6 @@ def source():
     return datasets.load("drawn_faces", "validation", image_size=16, limit=21)
 
 
-def test_the_nearest_image_is_found_across_parts():
-    rng = np.random.default_rng(0)
-    among = rng.integers(0, 256, size=(5000, 3, 4, 1), dtype=np.uint8)
-    wanted = [4999, 0, 4095, 4096, 17]
-    noisy = np.clip(among[wanted].astype(int) + rng.integers(-3, 4, (5, 3, 4, 1)), 0, 255)
-    assert pictures.nearest(noisy.astype(np.uint8), among).tolist() == wanted
-
-
 @pytest.mark.parametrize("classes", [EMOTIONS, ()])
 def test_every_picture_is_drawn(source, classes):
     model = BPLF(ModelConfig(classes=classes, **SMALL))

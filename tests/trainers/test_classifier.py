@@ -1,0 +1,94 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from bplf_tf.metrics.expression_classifier import ExpressionClassifier
+from datasets.flags import UserError
+from tests.trainers.brightness import CLASSES, brightness_source, pictures
+from trainers import classifier
+from trainers.classifier import ClassifierSettings, read_figures, table
+from trainers.classifier_fit import ClassifierPlan, augmentation, fit_classifier, kept_apart
+
+QUICK = ClassifierPlan(architecture="b", epochs=8, batch_size=20, learning_rate=3e-3)
+
+
+def test_it_learns_and_is_measured_on_what_it_has_not_seen():
+    fitted = fit_classifier(brightness_source(), QUICK, verbose=0)
+    held_out = brightness_source("validation", 60, seed=1)
+    figures = read_figures(fitted, held_out)
+    assert figures["accuracy"] > 0.9
+    low, high = figures["accuracy_interval"]
+    assert low <= figures["accuracy"] <= high
+    assert figures["images"] == 60
+    assert fitted.labels == CLASSES
+    wrong = dataclasses.replace(held_out, labels=np.roll(held_out.labels, 1))
+    assert read_figures(fitted, wrong)["accuracy"] < 0.1
+    text = table(figures, fitted.labels)
+    assert "held-out images" in text
+    # The rows of the confusion matrix add up to the images of each label.
+    rows = [line.split() for line in text.splitlines()[-3:]]
+    assert [row[0] for row in rows] == list(CLASSES)
+    assert all(sum(map(int, row[1:])) == 20 for row in rows)
+
+
+def test_a_tenth_of_each_label_is_kept_back():
+    labels = np.repeat([0, 1, 2], [100, 50, 9])
+    fitted, kept = kept_apart(labels, seed=0)
+    np.testing.assert_array_equal(np.sort(np.concatenate([fitted, kept])), np.arange(159))
+    assert np.bincount(labels[kept]).tolist() == [10, 5]  # of nine none
+    assert not np.array_equal(kept, kept_apart(labels, seed=1)[1])
+    with pytest.raises(ValueError, match="5 images are too few"):
+        kept_apart(np.zeros(5, int), seed=0)
+
+
+def test_augmentation_changes_training_images_alone():
+    images = pictures(np.arange(6) % 3, 0).astype(np.float32)
+    for layer in augmentation(ClassifierPlan()):
+        np.testing.assert_array_equal(layer(images, training=False), images)
+        assert not np.array_equal(layer(images, training=True), images)
+    assert augmentation(ClassifierPlan(flip=False, move=0)) == []
+
+
+def test_the_command_writes_the_model_and_its_figures(tmp_path, capsys):
+    out = tmp_path / "judge.keras"
+    settings = ClassifierSettings(
+        out=str(out), image_size=16, limit=70, architecture="b", epochs=1, seed=3
+    )
+    assert classifier.main(settings) == 0
+    record = json.loads(out.with_suffix(".json").read_text())
+    assert record["settings"]["seed"] == 3
+    assert record["held_out"]["images"] == 70
+    assert np.sum(record["held_out"]["confusion"]) == 70
+    assert 0 <= record["held_out"]["macro_f1"] <= 1
+    loaded = ExpressionClassifier.load(out)
+    assert loaded.image_shape == (16, 16, 1)
+    assert loaded.architecture == "b"
+    printed = capsys.readouterr().out
+    assert "macro-F1" in printed
+    assert f"wrote {out}" in printed
+    with pytest.raises(UserError, match="is there already: give --overwrite"):
+        classifier.main(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"out": None}, "--out is required"),
+        ({"out": "model.h5"}, r"--out must end in \.keras, got 'model\.h5'"),
+        ({"out": "nowhere/a.keras"}, "there is no folder nowhere"),
+        ({"dataset": "faces"}, "--dataset must be one of"),
+        ({"split": "train"}, "--split must be one of validation, test"),
+        ({"architecture": "c"}, "--architecture must be one of a, b"),
+        ({"epochs": 0}, "--epochs must be a positive integer, got 0"),
+        ({"max_minutes": 0.0}, "--max_minutes must be a positive number"),
+        ({"move": 0.5}, r"--move must lie in \[0, 0\.5\)"),
+        ({"seed": -1}, "--seed must not be negative"),
+        ({"dataset": "fer2013", "data_path": "nowhere"}, "nowhere"),
+    ],
+)
+def test_mistakes(changes, message, tmp_path):
+    given = {"out": str(tmp_path / "model.keras"), **changes}
+    with pytest.raises(UserError, match=message):
+        classifier.main(ClassifierSettings(**given))
