@@ -206,7 +206,7 @@ def test_bad_calls_are_refused(model):
             r"shape \[B, 8, 8, 1\], got \[2, 4, 8, 1\]",
         ),
         (
-            lambda: editing.interpolate(model, images, images[:, :4], 3, "happy", "sad"),
+            lambda: editing.interpolate(model, images, images[:, :4], 3, "happy", "anger"),
             r"shape \[B, 8, 8, 1\], got \[2, 4, 8, 1\]",
         ),
         (lambda: editing.interpolate(model, images, images[:1]), "2 first images and 1 last"),
