@@ -6,23 +6,46 @@ import dataclasses
 import json
 from typing import Any
 
+from bplf_tf.config_checks import (
+    AFFINE_ORDERS,
+    COUPLINGS,
+    KERNEL_FORMS,
+    LABEL_PLACES,
+    LOG_SCALE_FORMS,
+    MEMORY,
+    NETWORK_DTYPES,
+    NETWORKS,
+    PERMUTATIONS,
+    PRIORS,
+    SQUEEZES,
+    STARTS,
+    SVD_PROTOCOLS,
+    check_config,
+)
 from bplf_tf.preset_table import PRESETS, SIZES
 
-EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+__all__ = [
+    "AFFINE_ORDERS",
+    "COUPLINGS",
+    "EMOTIONS",
+    "KERNEL_FORMS",
+    "LABEL_PLACES",
+    "LOG_SCALE_FORMS",
+    "MEMORY",
+    "NETWORKS",
+    "NETWORK_DTYPES",
+    "PERMUTATIONS",
+    "PRESETS",
+    "PRIORS",
+    "SIZES",
+    "SQUEEZES",
+    "STARTS",
+    "SVD_PROTOCOLS",
+    "ModelConfig",
+    "preset_config",
+]
 
-NETWORKS = ("3x3_3x3_3x3", "3x3_1x1_3x3", "inception_a", "inception_b", "dense")
-COUPLINGS = ("affine", "additive")
-LOG_SCALE_FORMS = ("tanh", "learned_tanh", "sigmoid", "exp")
-AFFINE_ORDERS = ("scale_shift", "shift_scale")
-LABEL_PLACES = ("g0", "g1", "split_prior", "top_prior")
-PRIORS = ("learned", "standard")
-NETWORK_DTYPES = ("float32", "mixed_bfloat16")
-SVD_PROTOCOLS = ("paper", "anneal", "bijector", "pca")
-SQUEEZES = ("plain", "haar", "flatten")
-PERMUTATIONS = ("1x1_conv", "swap")
-KERNEL_FORMS = ("lu", "dense")
-STARTS = ("data", "dlf")
-MEMORY = ("ordinary", "constant")
+EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,172 +162,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         # JSON has no tuples; accepting lists makes the round trip exact.
-        object.__setattr__(self, "image_shape", tuple(self.image_shape))
-        object.__setattr__(self, "classes", tuple(self.classes))
-        object.__setattr__(self, "label_into", tuple(self.label_into))
-        self._check_image_shape()
-        for field in ("condition_maps", "svd_anneal_steps"):
-            _check_positive_integer(field, getattr(self, field))
-        self._check_per_level("depth")
-        self._check_per_level("width")
-        self._check_classes()
-        _check_choice("network", self.network, NETWORKS)
-        _check_choice("network_dtype", self.network_dtype, NETWORK_DTYPES)
-        _check_choice("evaluation_network_dtype", self.evaluation_network_dtype, NETWORK_DTYPES)
-        _check_choice("dtype", self.dtype, ("float32", "float64"))
-        _check_choice("coupling", self.coupling, COUPLINGS)
-        _check_choice("log_scale_form", self.log_scale_form, LOG_SCALE_FORMS)
-        _check_choice("affine_order", self.affine_order, AFFINE_ORDERS)
-        _check_choice("split_prior", self.split_prior, PRIORS)
-        _check_choice("top_prior", self.top_prior, PRIORS)
-        _check_choice("squeeze", self.squeeze, SQUEEZES)
-        _check_choice("kernel_form", self.kernel_form, KERNEL_FORMS)
-        _check_choice("memory", self.memory, MEMORY)
-        if not _is_number(self.dropout) or not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), got {self.dropout!r}")
-        if self.log_scale_bound <= 0:
-            raise ValueError(f"log_scale_bound must be positive, got {self.log_scale_bound}")
-        _check_choice("permutation", self.permutation, PERMUTATIONS)
-        _check_choice("start", self.start, STARTS)
-        self._check_label_into()
-        self._check_structure()
-        self._check_parts()
-        self._check_svd()
-
-    def _check_image_shape(self) -> None:
-        shape = self.image_shape
-        if len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
-            raise ValueError(
-                "image_shape must be three positive integers (height, width, channels), "
-                f"got {shape}"
-            )
-        if shape[2] not in (1, 3):
-            raise ValueError(f"image_shape must have 1 or 3 channels, got {shape[2]} in {shape}")
-        _check_positive_integer("levels", self.levels)
-        if self.svd_protocol == "pca":
-            divisor = 2 ** (self.levels + 1)
-            if shape[0] % divisor or shape[1] % divisor:
-                raise ValueError(
-                    f"svd_protocol='pca' halves height and width once more: they must be divisible "
-                    f"by 2**(levels + 1) = {divisor}, got {shape[0]}x{shape[1]}"
-                )
-        elif shape[0] % 2**self.levels or shape[1] % 2**self.levels:
-            fitting = 0
-            while shape[0] % 2 ** (fitting + 1) == 0 and shape[1] % 2 ** (fitting + 1) == 0:
-                fitting += 1
-            up = [side + -side % 2**self.levels for side in shape[:2]]
-            advice = (
-                f"use levels={fitting}, with one depth and width for each, or another size"
-                if fitting
-                else f"resize, pad or crop, for instance to {up[0]}x{up[1]}"
-            )
-            raise ValueError(
-                f"height and width must be divisible by 2**levels = {2**self.levels}, got "
-                f"{shape[0]}x{shape[1]} with levels={self.levels}: {advice}"
-            )
-
-    def _check_per_level(self, field: str) -> None:
-        value = getattr(self, field)
-        if isinstance(value, list):  # JSON has no tuples
-            value = tuple(value)
-            object.__setattr__(self, field, value)
-        for number in value if isinstance(value, tuple) else (value,):
-            _check_positive_integer(field, number)
-        if isinstance(value, tuple) and len(value) != self.levels:
-            raise ValueError(
-                f"{field} must be one integer or one per level ({self.levels}), got {value}"
-            )
-
-    def _check_classes(self) -> None:
-        for name in self.classes:
-            if not isinstance(name, str) or not name:
-                raise ValueError(f"classes must be non-empty strings, got {name!r}")
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"classes must be distinct, got {self.classes}")
-
-    def _check_label_into(self) -> None:
-        for place in self.label_into:
-            _check_choice("label_into", place, LABEL_PLACES)
-        reached = self.pixel_affine or any(map(self.condition_size, LABEL_PLACES))
-        if self.classes and not reached:
-            raise ValueError(
-                f"the label would reach nothing: label_into={self.label_into}, g0={self.g0}, "
-                f"levels={self.levels}, split_prior={self.split_prior!r}, "
-                f"top_prior={self.top_prior!r}; use classes=() for an unconditional model"
-            )
-
-    def _check_structure(self) -> None:
-        if self.squeeze == "flatten" and self.levels != 1:
-            raise ValueError(f"squeeze='flatten' leaves one level, got levels={self.levels}")
-        if self.squeeze == "flatten" and self.checkerboard:
-            raise ValueError(
-                "checkerboard masks need a squeeze that keeps positions, got 'flatten'"
-            )
-        if self.checkerboard and min(self.depths) < 2:
-            raise ValueError(
-                "checkerboard takes half of each level's steps: depth must be at least 2, got "
-                f"{self.depth}"
-            )
-        if self.network.startswith("inception") and min(self.widths) < _NARROWEST_INCEPTION:
-            raise ValueError(
-                f"network={self.network!r} needs a width of at least {_NARROWEST_INCEPTION}, one "
-                f"channel for each branch; got {self.width}"
-            )
-        if self.start == "dlf" and (
-            self.log_scale_form != "learned_tanh" or self.coupling != "affine"
-        ):
-            raise ValueError(
-                "start='dlf' is that of affine layers with log_scale_form='learned_tanh', got "
-                f"coupling={self.coupling!r} and log_scale_form={self.log_scale_form!r}"
-            )
-        if self.start == "dlf" and self.memory == "constant":
-            raise ValueError(
-                "memory='constant' rebuilds a step's input from its output, from which start='dlf' "
-                "takes all precision: it shrinks what passes by about 14 in every step. Use "
-                "memory='ordinary' or start='data'"
-            )
-
-    def _check_parts(self) -> None:
-        parts: Any = self.parts
-        if isinstance(parts, list):  # JSON has no tuples
-            parts = tuple(parts)
-            object.__setattr__(self, "parts", parts)
-        for number in parts if isinstance(parts, tuple) else (parts,):
-            _check_positive_integer("parts", number)
-        if len(self._shares) < 2:
-            raise ValueError(f"parts must be at least 2, got {parts}")
-        if self.permutation == "swap" and self._shares != (1, 1):
-            raise ValueError(f"permutation='swap' is for parts=2, got {parts}")
-        for level, channels in enumerate(self.level_channels):
-            if channels % sum(self._shares):
-                kind = (
-                    f"{parts} equal parts"
-                    if isinstance(parts, int)
-                    else f"parts in the proportion {':'.join(map(str, parts))}"
-                )
-                accepted = [n for n in range(2, 9) if not self.level_channels[0] % n]
-                raise ValueError(
-                    f"level {level} has {channels} channels, which do not divide into {kind}; of "
-                    f"images of shape {self.image_shape}, equal parts may be "
-                    f"{', '.join(map(str, accepted))}"
-                )
-
-    def _check_svd(self) -> None:
-        if self.svd_protocol is not None:
-            _check_choice("svd_protocol", self.svd_protocol, SVD_PROTOCOLS)
-        largest = min(self.image_shape[:2])
-        if self.svd_rank is not None and not 1 <= self.svd_rank <= largest:
-            raise ValueError(
-                f"svd_rank must lie in 1..{largest} for images of shape {self.image_shape}, "
-                f"got {self.svd_rank}"
-            )
-        if self.svd_protocol == "pca" and self.svd_rank is not None:
-            raise ValueError(
-                "svd_protocol='pca' keeps half of the components of either side, and takes no "
-                f"svd_rank; got {self.svd_rank}"
-            )
-        if not 0 < self.svd_slope < 1:
-            raise ValueError(f"svd_slope must lie strictly between 0 and 1, got {self.svd_slope}")
+        for field in ("image_shape", "classes", "label_into"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        for field in ("depth", "width", "parts"):
+            if isinstance(value := getattr(self, field), list):
+                object.__setattr__(self, field, tuple(value))
+        check_config(self)
 
     @property
     def dimensions(self) -> int:
@@ -341,13 +204,14 @@ class ModelConfig:
         return tuple(self.image_shape[2] * 4 * 2**level for level in range(self.levels))
 
     @property
-    def _shares(self) -> tuple[int, ...]:
+    def shares(self) -> tuple[int, ...]:
+        """Relative sizes of the parts of an affine layer."""
         return self.parts if isinstance(self.parts, tuple) else (1,) * self.parts
 
     def part_sizes(self, channels: int) -> tuple[int, ...]:
         """Channels of each part of an affine layer on so many channels."""
-        unit = channels // sum(self._shares)
-        return tuple(unit * share for share in self._shares)
+        unit = channels // sum(self.shares)
+        return tuple(unit * share for share in self.shares)
 
     @property
     def checkerboard_depths(self) -> tuple[int, ...]:
@@ -392,24 +256,6 @@ class ModelConfig:
     def from_json(cls, text: str) -> ModelConfig:
         """Inverse of `to_json`."""
         return cls.from_dict(json.loads(text))
-
-
-# Channels of the least width that leaves one for each of the four branches.
-_NARROWEST_INCEPTION = 4
-
-
-def _check_positive_integer(field: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{field} must be a positive integer, got {value!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _check_choice(field: str, value: Any, accepted: tuple[str, ...]) -> None:
-    if value not in accepted:
-        raise ValueError(f"{field} must be one of {', '.join(accepted)}, got {value!r}")
 
 
 def preset_config(

@@ -14,13 +14,13 @@ from bplf_tf.layers.part import Given
 from bplf_tf.layers.stacked_steps import StackedSteps
 
 if TYPE_CHECKING:
-    from bplf_tf.model import BPLF
+    from bplf_tf.training import Training
 
 _LARGEST_SHOWN = 3
 
 
 def explain_nonfinite(
-    model: BPLF, images: tf.Tensor, condition: tf.Tensor | None, step: int
+    model: Training, images: tf.Tensor, condition: tf.Tensor | None, step: int
 ) -> str | None:
     """Where the first NaN or infinity of a training step arises, and the largest activations.
 
@@ -58,7 +58,7 @@ def _said(what: str, where: str, values: _Largest) -> str:
     return f"; largest {what}: {said}" if said else ""
 
 
-def _nonfinite_weight(model: BPLF) -> str | None:
+def _nonfinite_weight(model: Training) -> str | None:
     levels = range(model.config.levels)
     for place, steps in [stack for level in levels for stack in _stacks_of_level(model, level)]:
         for variable in steps.trainable_variables:
@@ -71,7 +71,7 @@ def _nonfinite_weight(model: BPLF) -> str | None:
     return None
 
 
-def _stacks_of_level(model: BPLF, level: int) -> list[tuple[str, StackedSteps]]:
+def _stacks_of_level(model: Training, level: int) -> list[tuple[str, StackedSteps]]:
     """The steps of a level and where they are, from image to latent."""
     stacks: list[tuple[str, StackedSteps]] = [(f"level {level}", model.steps[level])]
     if model.checkerboards:
@@ -80,7 +80,7 @@ def _stacks_of_level(model: BPLF, level: int) -> list[tuple[str, StackedSteps]]:
 
 
 def _nonfinite_loss_or_gradient(
-    model: BPLF, x: tf.Tensor, condition: tf.Tensor | None, step: int
+    model: Training, x: tf.Tensor, condition: tf.Tensor | None, step: int
 ) -> str | None:
     variables = model.trainable_variables
     with tf.GradientTape() as tape:
@@ -102,7 +102,7 @@ def _nonfinite_loss_or_gradient(
 
 
 def _backwards(
-    model: BPLF, gradients: dict[int, np.ndarray]
+    model: Training, gradients: dict[int, np.ndarray]
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Places of the flow in the order of the backward pass, and the gradients of their weights."""
 
@@ -132,7 +132,7 @@ def _backwards(
 
 
 def _walk(
-    model: BPLF, x: tf.Tensor, condition: tf.Tensor | None, step: int
+    model: Training, x: tf.Tensor, condition: tf.Tensor | None, step: int
 ) -> Iterator[tuple[str, list[tf.Tensor]]]:
     """Every part of the flow from pixels `x` on: its name; its value, and its log-det if any."""
     dtype = model.arithmetic(model.config.network_dtype)
