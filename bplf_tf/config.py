@@ -109,6 +109,8 @@ class ModelConfig:
       heavy_tails: what leaves a level has learned tails instead of a Gaussian's.
       pixel_logit: the flow sees the logit of each pixel's place in the training images' histogram;
         without it, pixels.
+      pixel_affine: the first learned layer scales and shifts each pixel, or its logit, by numbers
+        of the label's own, and is the identity at the start.
       squeeze: `"plain"`, or `"haar"`: mean and differences of a block instead of its pixels; or
         `"flatten"`: the image's numbers become the channels of one position, in one level.
       permutation: what mixes the channels between affine layers: `"1x1_conv"`, or `"swap"` of
@@ -153,6 +155,7 @@ class ModelConfig:
     log_scale_bound: float = 1.0
     heavy_tails: bool = True
     pixel_logit: bool = True
+    pixel_affine: bool = False
     squeeze: str = "plain"
     permutation: str = "1x1_conv"
     kernel_form: str = "lu"

@@ -121,7 +121,8 @@ def _check_classes(config: ModelConfig) -> None:
 def _check_label_into(config: ModelConfig) -> None:
     for place in config.label_into:
         _check_choice("label_into", place, LABEL_PLACES)
-    if config.classes and not any(config.condition_size(place) for place in LABEL_PLACES):
+    reached = config.pixel_affine or any(map(config.condition_size, LABEL_PLACES))
+    if config.classes and not reached:
         raise ValueError(
             f"the label would reach nothing: label_into={config.label_into}, g0={config.g0}, "
             f"levels={config.levels}, split_prior={config.split_prior!r}, "

@@ -127,6 +127,8 @@ def _backwards(
                     yield f"{place}, step {k}, {part}", sliced
     for i, prior in reversed([*enumerate(model.pca_priors)]):
         yield f"the principal components, split prior {i}", of(prior.trainable_variables)
+    if model.pixel_affine:
+        yield "the pixels' affine map", of(model.pixel_affine.trainable_variables)
 
 
 def _walk(
@@ -138,6 +140,9 @@ def _walk(
     if model.pixel_logit:
         x = model.pixel_logit.bijector().inverse(x)
         yield "the pixels' logit", [x]
+    if model.pixel_affine:
+        x = model.pixel_affine.bijector(condition).inverse(x)
+        yield "the pixels' affine map", [x]
     if model.pca:
         x = model.pca.bijector().inverse(x)
         yield "the principal components", [x]

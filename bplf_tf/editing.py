@@ -42,6 +42,15 @@ def mixture(classes: Sequence[str], shares: Mapping[str, float]) -> np.ndarray:
     return vector / vector.sum()
 
 
+def check_several_labels(classes: Sequence[str]) -> None:
+    """Raises `ValueError` where there is but one label, so that none can be turned into another."""
+    if len(classes) == 1:
+        raise ValueError(
+            f"the model knows the label {classes[0]!r} alone; turning one label into another takes "
+            "two or more. Faces of one label are edited after references (transfer_from)"
+        )
+
+
 def likeliest_labels(model: BPLF, images: Any, prior: Any = None) -> np.ndarray:
     """The label under which each image is likeliest, int `[B]`.
 
@@ -86,6 +95,7 @@ def sweep(
         raise ValueError("a sweep needs at least one strength")
     for strength in strengths:
         _check_strength(strength)
+    check_several_labels(model.config.classes)
     before = _source(model, images, source)
     after = _condition(model, target)
     latents = model.encode(images, before)
@@ -129,7 +139,7 @@ def transfer_from(
     if len(reference_neutral) != len(reference_expressive):
         raise ValueError(
             f"got {len(reference_neutral)} neutral references and {len(reference_expressive)} "
-            "expressive ones"
+            "expressive ones; the k-th of both must be of one person"
         )
     condition = None
     if model.config.classes:
@@ -193,7 +203,9 @@ def interpolate(
       ValueError: for images or labels that do not fit, or fewer than two steps.
     """
     if len(first) != len(last):
-        raise ValueError(f"got {len(first)} first images and {len(last)} last ones")
+        raise ValueError(
+            f"got {len(first)} first images and {len(last)} last ones; each needs one to go to"
+        )
     shares = _shares(steps)
     conditions: list[Any] = [None] * steps
     before = after = None
@@ -221,6 +233,7 @@ def interpolate_labels(
       ValueError: for images or labels that do not fit, or fewer than two steps.
     """
     shares = _shares(steps)
+    check_several_labels(model.config.classes)
     before, after = _condition(model, first), _condition(model, last)
     latents = model.encode(images, _source(model, images, source))
     return _decode_all(

@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 
+def is_pixel_model(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is that of a pixel model, an `.npz`, and not of a flow."""
+    return Path(path).suffix == ".npz"
+
+
 def model_path(path: str | os.PathLike[str]) -> Path:
     """The model file that `path` means: itself, or the `model.keras` of a folder.
 

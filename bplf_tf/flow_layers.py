@@ -15,6 +15,7 @@ from bplf_tf.layers import (
     FlowSteps,
     HeavyTailsLayer,
     PCALayer,
+    PixelAffineLayer,
     PixelLogitLayer,
     SplitPriorLayer,
 )
@@ -39,6 +40,13 @@ class FlowLayers(keras.Model):
         self.pixel_logit = (
             PixelLogitLayer(channels, dtype=config.dtype, name="pixel_logit")
             if config.pixel_logit
+            else None
+        )
+        self.pixel_affine = (
+            PixelAffineLayer(
+                config.image_shape, self._condition_size, dtype=config.dtype, name="pixel_affine"
+            )
+            if config.pixel_affine
             else None
         )
         self.pca: PCALayer | None = None

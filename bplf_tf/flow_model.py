@@ -63,6 +63,8 @@ class FlowModel(FlowLayers):
         if self.config.svd_protocol == "bijector":
             threshold, slope = self._svd_threshold.value, self.config.svd_slope
             chain.insert(0, SVDTruncate(threshold=threshold, slope=slope))
+        if self.pixel_affine:
+            chain.insert(0, self.pixel_affine.bijector(condition))
         if self.pixel_logit:  # nearest to the image: it takes pixels, in their range
             chain.insert(0, self.pixel_logit.bijector())
         return tfp.bijectors.Chain(chain)

@@ -100,6 +100,8 @@ class Training(FlowModel):
         if self.pixel_logit:
             self.pixel_logit.initialize(images)
             x = self.pixel_logit.bijector().inverse(x)
+        if self.pixel_affine:
+            x = self.pixel_affine.bijector(condition).inverse(x)
         if self.config.svd_protocol == "bijector":
             threshold = SVDTruncate.fit(x, self.config.rank)
             self._svd_threshold.assign(threshold)

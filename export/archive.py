@@ -8,13 +8,16 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from bplf_tf import BPLF
+from bplf_tf import BPLF, PixelSynthesis
 from datasets.files import WriteError, system_reason
 from export.guards import raising
+from export.pixel_signatures import pixel_signatures
 from export.signatures import Signature, Tensors, signatures
 
 
-def write_saved_model(model: BPLF, folder: Path, most_rows: int) -> list[Signature]:
+def write_saved_model(
+    model: BPLF | PixelSynthesis, folder: Path, most_rows: int
+) -> list[Signature]:
     """Writes the SavedModel of all functions of a model into an existing, empty folder.
 
     Args:
@@ -23,13 +26,17 @@ def write_saved_model(model: BPLF, folder: Path, most_rows: int) -> list[Signatu
       most_rows: rows that a call of a function may have.
 
     Returns:
-      What was written, `sample` first, which is also `serving_default`.
+      What was written, `sample` first (of a pixel model `transform`), which is also
+      `serving_default`.
 
     Raises:
       ValueError: for a model that cannot be exported.
       WriteError: for a full disk and the like.
     """
-    found = signatures(model.for_export())
+    if isinstance(model, PixelSynthesis):
+        found = pixel_signatures(model)
+    else:
+        found = signatures(model.for_export())
     write_functions([(one, raising(one, most_rows)) for one in found], folder)
     return found
 

@@ -14,7 +14,10 @@ PRECISIONS = ("float16", "float32", "dynamic_int8")
 class ExportSettings:
     """Which model, and what its card cannot find out. Each field is a flag of the same name."""
 
-    model: str | None = setting(None, "A run directory, or its model.keras. Required.")
+    model: str | None = setting(
+        None,
+        "A run directory, or its model.keras; or the .npz of a pixel model. Required.",
+    )
     data: str | None = setting(
         None, "What the model was trained on, for its card, where its run directory does not tell."
     )
@@ -23,7 +26,9 @@ class ExportSettings:
     def check(self) -> None:
         """Checks what needs no model; raises `ValueError` or `OSError` naming the flag."""
         if not self.model:
-            raise ValueError("--model is required: the model.keras of a run")
+            raise ValueError(
+                "--model is required: the model.keras of a run, or the .npz of a pixel model"
+            )
         model_path(self.model)
 
 

@@ -8,17 +8,18 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.lite.tools import flatbuffer_utils
 
-from bplf_tf import BPLF
+from bplf_tf import BPLF, PixelSynthesis
 from bplf_tf.plain import plain_operations
 from export.archive import write_functions
 from export.compaction import compact
 from export.guards import blanking
 from export.half_precision import halve_weights
+from export.pixel_signatures import pixel_signatures
 from export.signatures import Signature, signatures
 
 
 def flatbuffer(
-    model: BPLF, precision: str, rows: int | None = None
+    model: BPLF | PixelSynthesis, precision: str, rows: int | None = None
 ) -> tuple[bytes, list[Signature]]:
     """A TFLite file, with builtin operations alone, of all functions without strings.
 
@@ -32,14 +33,11 @@ def flatbuffer(
     Raises:
       ValueError: for a model that cannot be exported.
     """
-    if model.config.svd_protocol == "bijector":
-        raise ValueError(
-            "TFLite has no singular value decomposition, which svd_protocol='bijector' needs in "
-            "every call: export a SavedModel"
-        )
-    # TFLite has no bfloat16.
-    copy = model.for_export(unroll=True, network_dtype="float32")
-    found = [one for one in signatures(copy) if not one.has_strings]
+    if isinstance(model, PixelSynthesis):
+        found = pixel_signatures(model)
+    else:
+        found = _signatures_of_flow(model)
+    found = [one for one in found if not one.has_strings]
     with tempfile.TemporaryDirectory() as folder:
         with plain_operations():
             write_functions([(one, blanking(one)) for one in found], Path(folder), rows)
@@ -56,3 +54,13 @@ def flatbuffer(
     if precision == "float16":
         halve_weights(parsed)
     return compact(parsed), found
+
+
+def _signatures_of_flow(model: BPLF) -> list[Signature]:
+    if model.config.svd_protocol == "bijector":
+        raise ValueError(
+            "TFLite has no singular value decomposition, which svd_protocol='bijector' needs in "
+            "every call: export a SavedModel"
+        )
+    # TFLite has no bfloat16.
+    return signatures(model.for_export(unroll=True, network_dtype="float32"))

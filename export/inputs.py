@@ -153,14 +153,14 @@ def latent(dimensions: int) -> Input:
     )
 
 
-def strength() -> Input:
+def strength(low: float = -LARGEST_STRENGTH, high: float = LARGEST_STRENGTH) -> Input:
     """Share of the way from source to target."""
     return Input(
         "strength",
         tf.float32,
         (),
-        f"lie in {-LARGEST_STRENGTH:g}..{LARGEST_STRENGTH:g}",
-        lambda rows: tf.abs(rows) <= LARGEST_STRENGTH,
+        f"lie in {low:.6g}..{high:.6g}",
+        lambda rows: (rows >= low) & (rows <= high),
         1.0,
     )
 

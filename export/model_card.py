@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import json
@@ -11,25 +12,40 @@ from pathlib import Path
 from typing import Any
 
 import bplf_tf
-from bplf_tf import BPLF
+from bplf_tf import BPLF, PixelSynthesis
 from datasets.files import write_json, write_text
+from export.pixel_signatures import image_shape_of, labels_of, strengths_of
 from export.signatures import Signature
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 _NOT_KNOWN = "not known"
 
+_FLOW, _PIXEL_MODEL = "flow", "pixel_model"
+_KINDS = {
+    _FLOW: (
+        "A BPLF, a conditional normalizing flow of images",
+        "For drawing faces of an expression, for changing the expression of a face, and for "
+        "studying how likely images are. Every image it draws is made up; it shows no person. It "
+        "draws what its training data held, faults and one-sidedness included.",
+    ),
+    _PIXEL_MODEL: (
+        "A pixel model, the regression of each pixel of an expressive face on a neutral one, for "
+        "images",
+        "For changing the expression of faces that it takes for neutral; what it makes of them was "
+        "never photographed. It knows expressions as its training data had them, faults and "
+        "one-sidedness included.",
+    ),
+}
+"""What the card says of each kind of model: what it is, and what it is for."""
 _USE = (
-    "For drawing faces of an expression, for changing the expression of a face, and for studying "
-    "how likely images are. Every image it draws is made up; it shows no person. It draws what its "
-    "training data held, faults and one-sidedness included.",
     "Labels are names of expressions as the data's annotators gave them; they do not tell what "
     "anybody feels. The model is not meant for judging people, nor for passing pictures off as "
-    "photographs of somebody.",
+    "photographs of somebody."
 )
 
 
 def describe(
-    model: BPLF,
+    model: BPLF | PixelSynthesis,
     file: Path,
     exported: Sequence[Signature],
     data: str | None,
@@ -40,21 +56,25 @@ def describe(
 
     Args:
       model: that was exported.
-      file: its `.keras` file; `config.json` and `result.json` of its run are looked for beside it.
+      file: its file; of a flow's, `config.json` and `result.json` of its run are looked for beside
+        it.
       exported: the functions.
       data: what the model was trained on, in words of the user; None takes the run's.
       data_licence: likewise.
       **details: of the target, such as its format.
     """
-    config, result = _json(file.with_name("config.json")), _json(file.with_name("result.json"))
+    config: dict[str, Any] = {}
+    result: dict[str, Any] = {}
+    if isinstance(model, PixelSynthesis):
+        about = _about_pixel_model(model)
+    else:
+        about = _about_flow(model)
+        config, result = _json(file.with_name("config.json")), _json(file.with_name("result.json"))
     provenance = {split: _shareable(of) for split, of in config.get("data", {}).items()}
     return {
         **details,
-        "labels": list(model.config.classes),
-        "image_shape": list(model.config.image_shape),
+        **about,
         "signatures": {one.name: _signature(one) for one in exported},
-        "parameters": model.count_params(),
-        "model": model.config.to_dict(),
         "weights_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "data": data or _sources(provenance) or _NOT_KNOWN,
         "data_licence": data_licence or _licences(provenance) or _NOT_KNOWN,
@@ -69,6 +89,32 @@ def describe(
     }
 
 
+def _about_flow(model: BPLF) -> dict[str, Any]:
+    return {
+        "kind": _FLOW,
+        "labels": list(model.config.classes),
+        "image_shape": list(model.config.image_shape),
+        "parameters": model.count_params(),
+        "model": model.config.to_dict(),
+    }
+
+
+def _about_pixel_model(model: PixelSynthesis) -> dict[str, Any]:
+    return {
+        "kind": _PIXEL_MODEL,
+        "labels": list(labels_of(model)),
+        "image_shape": list(image_shape_of(model)),
+        "strengths": list(strengths_of(model)),
+        "parameters": model.parameters,
+        "model": {
+            **dataclasses.asdict(model.features),
+            "shared_channels": model.shared_channels,
+            "invertible": model.invertible,
+            "ridges": model.ridges,
+        },
+    }
+
+
 def write(folder: Path, description: dict[str, Any], stem: str = "model") -> None:
     """Writes `<stem>.json` and `<stem>_card.md` into a folder."""
     write_json(folder / f"{stem}.json", description)
@@ -79,14 +125,14 @@ def card(description: dict[str, Any]) -> str:
     """The description as Markdown."""
     sections = {
         f"# Model card: {description['name']}": [_model(description), _labels(description)],
-        "## Use": _USE,
+        "## Use": [_KINDS[description["kind"]][1], _USE],
         "## Training data": _training_data(description),
         "## Training": _training(description),
         "## Figures": [_figures(description), _precision(description)],
         "## Functions": [_functions(description["signatures"])],
         "## Made with": [
             _versions(description["versions"]),
-            f"SHA-256 of the `.keras` file: `{description['weights_sha256']}`",
+            f"SHA-256 of the model's file: `{description['weights_sha256']}`",
         ],
     }
     texts = ["\n\n".join([title, *filter(None, of)]) for title, of in sections.items()]
@@ -97,7 +143,7 @@ def _model(description: dict[str, Any]) -> str:
     height, width, channels = description["image_shape"]
     kind = "grey" if channels == 1 else "RGB"
     return (
-        f"A BPLF, a conditional normalizing flow of images of {width}x{height} pixels, {kind}, "
+        f"{_KINDS[description['kind']][0]} of {width}x{height} pixels, {kind}, "
         f"with {description['parameters']:,} parameters. Format: {description['format']}."
     )
 
@@ -143,6 +189,8 @@ def _more_in_json(provenance: dict[str, Any]) -> str:
 
 
 def _training(description: dict[str, Any]) -> list[str]:
+    if description["kind"] == _PIXEL_MODEL:
+        return ["Fitted in closed form; the JSON file beside this card has its settings."]
     metrics, trained = description["metrics"], description["trained_with"]
     told = []
     if description["command"]:
@@ -159,6 +207,8 @@ def _training(description: dict[str, Any]) -> list[str]:
 
 
 def _figures(description: dict[str, Any]) -> str:
+    if description["kind"] == _PIXEL_MODEL:
+        return "`python -m trainers.synthesis` measures pixel models on pairs of faces."
     metrics = description["metrics"]
     if "bits_per_dim" not in metrics:
         return "No `result.json` of a finished run lay beside the model."

@@ -1,6 +1,7 @@
 """Exports a trained model as a SavedModel, for TensorFlow Serving and every other TensorFlow.
 
 python -m export.saved_model --model=runs/faces/model.keras --out=models/bplf/1
+python -m export.saved_model --model=pixel.npz --out=models/pixel/1
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import dataclasses
 import importlib.util
 from pathlib import Path
 
-from bplf_tf.files import model_path
 from datasets import flags
 from datasets.files import folder_written_aside
 from datasets.flags import setting
@@ -58,10 +58,9 @@ def main(settings: SavedModelSettings) -> int:
     try:
         settings.check()
         import_tensorflow()
-        from bplf_tf import load_model
+        from export.loading import load_any
 
-        file = model_path(settings.model or "")
-        model = load_model(file)
+        file, model = load_any(settings.model or "")
     except (ValueError, OSError) as error:
         raise flags.UserError(str(error)) from error
 

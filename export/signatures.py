@@ -32,12 +32,14 @@ class Output:
       about: what it is.
       finish: from the floats that the model gives to what is handed out.
       blank: float that stands for no result where none can be raised as an error.
+      is_file: whether it is handed out as the bytes of a file, which are a string.
     """
 
     name: str
     about: str
     finish: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     blank: float = math.nan
+    is_file: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,11 +64,11 @@ class Signature:
     def has_strings(self) -> bool:
         """Whether strings go in or out, which some targets do not know."""
         given = any(one.dtype == tf.string for one in self.inputs)
-        return given or any(one.finish is _png_files for one in self.outputs)
+        return given or any(one.is_file for one in self.outputs)
 
 
 def signatures(model: BPLF) -> list[Signature]:
-    """All functions of a model, `sample` first. Those of labels are left out where it has none.
+    """All functions of a flow, `sample` first. Those of labels are left out where it has none.
 
     Raises:
       ValueError: for a model in float64, which is for numerical tests.
@@ -88,7 +90,7 @@ class _Functions:
     def all(self) -> list[Signature]:
         sampling = (inputs.temperature(), inputs.seed())
         picture = (Output("image", "uint8 pixels", quantise, _BLACK),)
-        file = (Output("png_bytes", "a PNG file", _png_files),)
+        file = (Output("png_bytes", "a PNG file", _png_files, is_file=True),)
         found = [
             Signature(
                 "sample",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from bplf_tf.files import model_path
 from datasets import flags
 from datasets.files import written_aside
 from datasets.flags import setting
@@ -43,10 +42,9 @@ def main(settings: TFLiteSettings) -> int:
     try:
         settings.check()
         import_tensorflow()
-        from bplf_tf import load_model
+        from export.loading import load_any
 
-        file = model_path(settings.model or "")
-        model = load_model(file)
+        file, model = load_any(settings.model or "")
     except (ValueError, OSError) as error:
         raise flags.UserError(str(error)) from error
 

@@ -1,5 +1,7 @@
 """Exports a trained model as a web page that runs it, to draw faces and to change expressions.
 
+The page of a pixel model, which draws no faces, changes expressions alone.
+
     python -m export.web --model=runs/faces/model.keras --out=site
     python -m http.server --directory site
 
@@ -12,7 +14,6 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from bplf_tf.files import model_path
 from datasets import flags
 from datasets.files import folder_written_aside
 from datasets.flags import setting
@@ -48,11 +49,11 @@ def main(settings: WebSettings) -> int:
         settings.check()
         check_npm()
         import_tensorflow()
-        from bplf_tf import load_model
+        from bplf_tf import BPLF
+        from export.loading import load_any
 
-        file = model_path(settings.model or "")
-        model = load_model(file)
-        if not model.config.classes:
+        file, model = load_any(settings.model or "")
+        if isinstance(model, BPLF) and not model.config.classes:
             raise ValueError(f"{file} was trained without labels: the page has nothing to choose")
     except (ValueError, OSError, RuntimeUnavailable) as error:
         raise flags.UserError(str(error)) from error

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bplf_tf.files import model_path
+from bplf_tf.files import is_pixel_model, model_path
 from datasets import flags
 from datasets.files import WriteError
 from datasets.flags import setting
@@ -95,7 +95,7 @@ class EditSettings:
             raise ValueError(f"--margin must be from -0.4 to 2, got {self.margin}")
         self.strengths()
         self.wanted()
-        if str(self.model).endswith(".npz"):
+        if is_pixel_model(str(self.model)):
             if not Path(str(self.model)).exists():
                 raise FileNotFoundError(f"no pixel model at {self.model}")
         else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bplf_tf.files import is_pixel_model
 from datasets.quiet_tensorflow import import_tensorflow
 from trainers.face_patches import FacePatch
 
@@ -47,11 +47,6 @@ class Wish:
     source: str | None
     strengths: Sequence[float]
     region: str | None
-
-
-def is_pixel_model(path: str) -> bool:
-    """Whether a model's path is that of a pixel model."""
-    return Path(path).suffix == ".npz"
 
 
 def load_editor(path: str, wish: Wish, references: Sequence[Sequence[Reference]] = ()) -> Editor:
@@ -103,13 +98,18 @@ def _flow_editor(path: str, wish: Wish, references: Sequence[Sequence[Reference]
 
     if len({len(faces) for faces in references}) > 1:
         neutral, expressive = map(len, references)
-        raise ValueError(f"got {neutral} neutral references and {expressive} expressive ones")
+        raise ValueError(
+            f"got {neutral} neutral references and {expressive} expressive ones; the k-th of both, "
+            "by name, must be of one person"
+        )
     if references and not references[0]:
         raise ValueError("the folders of references have no pictures")
     model = load_model(path)
     shape, classes = model.config.image_shape, model.config.classes
     if wish.target is not None and not classes:
         raise ValueError(f"--model={path} was trained without labels: it takes references")
+    if wish.target is not None:
+        editing.check_several_labels(classes)
     if isinstance(wish.target, dict):
         editing.mixture(classes, wish.target)
     elif wish.target is not None:

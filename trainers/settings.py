@@ -166,6 +166,9 @@ class FitSettings:
     pixel_logit: bool | None = setting(
         None, "The flow sees the logit of a pixel's place in the training images' histogram."
     )
+    pixel_affine: bool | None = setting(
+        None, "The first learned layer scales and shifts each pixel by numbers of its label's own."
+    )
     squeeze: str | None = setting(
         None,
         f"How a level halves height and width: {_choices(SQUEEZES)}; haar takes mean and "

@@ -5,6 +5,7 @@ from bplf_tf.layers.diagonal_scale import DiagonalScaleLayer
 from bplf_tf.layers.flow_steps import FlowSteps
 from bplf_tf.layers.heavy_tails import HeavyTailsLayer
 from bplf_tf.layers.pca import PCALayer
+from bplf_tf.layers.pixel_affine import PixelAffineLayer
 from bplf_tf.layers.pixel_logit import PixelLogitLayer
 from bplf_tf.layers.split_prior import SplitPriorLayer
 
@@ -14,6 +15,7 @@ __all__ = [
     "FlowSteps",
     "HeavyTailsLayer",
     "PCALayer",
+    "PixelAffineLayer",
     "PixelLogitLayer",
     "SplitPriorLayer",
 ]

@@ -24,9 +24,9 @@ def read(
 
     Args:
         split: One of `SPLITS`.
-        data_path: A built set, FER2013's csv, or a folder that has one of them somewhere below.
-            None: `$BPLF_DATA`, then `./data`, and the drawn faces if neither has any. A built set
-            comes before a csv.
+        data_path: A built or balanced set, FER2013's csv, or a folder that has one of them
+            somewhere below. None: `$BPLF_DATA`, then `./data`, and the drawn faces if neither has
+            any. A built set comes before a csv, and before one that was balanced.
         image_size: (height, width) wanted, or None.
         channels: Channels wanted, or None.
         limit: Number of images wanted at most, or None.
@@ -43,13 +43,15 @@ def read(
     # Here, so that what needs no image needs no Pillow either.
     from datasets import drawn, fer2013
     from datasets.emotionset.built import find_built, read_built
+    from datasets.emotionset.version import BALANCED
 
     folders = search_folders() if data_path is None else [Path(data_path)]
     built = find_built(folders, image_size, channels)
     csv = None if built else find_fer2013_csv(folders)
     if built is not None:
         source = read_built(built, split, image_size, channels, limit)
-        reason = "a set that datasets.build built was found"
+        command = "datasets.balance" if built.name == BALANCED else "datasets.build"
+        reason = f"a set that {command} built was found"
     elif csv is not None or data_path is not None:
         source = fer2013.read(split, csv or data_path, image_size, channels, limit)
         reason = "FER2013's csv was found"

@@ -1,4 +1,4 @@
-"""EmotionSet as `datasets.build` left it: finding it and reading it."""
+"""EmotionSet as `datasets.build`, or `datasets.balance`, left it: finding it and reading it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from datasets.assemble import assemble
-from datasets.emotionset.version import DATASET
+from datasets.emotionset.version import BALANCED, DATASET
 from datasets.emotionset.work_folder import FOLDER
 from datasets.source import ImageSource
 
+_SPLIT_RULE = "official splits where the source has them, else by person"
 REPORT = Path("report", "report.json")
 _CONFIG = re.compile(r"(\d+)_(gray|rgb)(?:_(\w+))?")
 
@@ -41,6 +42,11 @@ class BuiltSet:
         """As numbers."""
         return tuple(int(part) for part in self.path.name.split("."))
 
+    @property
+    def name(self) -> str:
+        """TFDS' name of the data set."""
+        return self.path.absolute().parents[1].name
+
 
 def find_built(
     places: Sequence[Path], image_size: tuple[int, int] | None, channels: int | None
@@ -53,9 +59,10 @@ def find_built(
       channels: channels wanted, or None.
 
     Returns:
-      of the first place that has any, the one whose images need the least change: of the size
-      wanted (without one, 48), else the smallest that is larger, else the largest; the channels
-      wanted (without any, grey); merged before a single source; the newest version.
+      of the first place that has any, the one as it was built before a balanced one; of several
+      the one whose images need the least change: of the size wanted (without one, 48), else the
+      smallest that is larger, else the largest; the channels wanted (without any, grey); merged
+      before a single source; the newest version.
     """
     wanted = max(image_size) if image_size else 48
     for place in places:
@@ -64,6 +71,7 @@ def find_built(
             return min(
                 found,
                 key=lambda one: (
+                    one.name != DATASET,
                     one.size < wanted,
                     abs(one.size - wanted),
                     one.channels != (channels or 1),
@@ -164,11 +172,11 @@ def built_provenance(built: BuiltSet, split: str) -> dict[str, Any]:
     ]
     licences = dict.fromkeys(f"{one['title']}: {one['licence']}" for one in sources.values())
     return {
-        "source": DATASET,
+        "source": built.name,
         "path": str(built.path.resolve()),
         "version": built.path.name,
         "sources": sources,
-        "split_rule": "official splits where the source has them, else by person",
+        "split_rule": content.get("split_rule", _SPLIT_RULE),
         "removed": removed,
         "settings": content["settings"],
         "licence": "; ".join(licences),
@@ -182,8 +190,10 @@ def _below(place: Path) -> list[BuiltSet]:
     for info in (place / "dataset_info.json", *place.rglob("dataset_info.json")):
         config = _CONFIG.fullmatch(info.parent.parent.name)
         version = re.fullmatch(r"\d+\.\d+\.\d+", info.parent.name)
-        is_ours = info.is_file() and info.absolute().parents[2].name == DATASET
-        is_ours = is_ours and FOLDER not in info.parts  # what is being built just now
+        is_ours = info.is_file() and info.absolute().parents[2].name in (DATASET, BALANCED)
+        # What is being built just now, or was when a process was killed.
+        unfinished = FOLDER in info.parts or any(one.endswith(".partial") for one in info.parts)
+        is_ours = is_ours and not unfinished
         if config and version and is_ours and has_report(info.parent):
             size, colour, source = config.groups()
             channels = 1 if colour == "gray" else 3

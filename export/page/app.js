@@ -39,6 +39,13 @@ function fillSelect(select, options) {
   select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
 }
 
+/** Shows what is there for a model of this kind, and lets strengths go as far as it does. */
+function showKind(model) {
+  for (const element of document.querySelectorAll('[data-kind]')) element.hidden = element.dataset.kind !== model.card.kind;
+  document.title = $('title').innerText;
+  if (model.card.strengths) $('strength').max = Math.min($('strength').max, model.card.strengths[1]);
+}
+
 function showCard(card) {
   const rows = {
     Labels: card.labels.join(', '),
@@ -129,7 +136,10 @@ function changeExpression(model, chosenFace) {
     const values = picture.values;
     $('strength-value').textContent = Number($('strength').value).toFixed(2);
     let source = $('source').value;
-    if (source === AS_LIKELIEST) {
+    if (!model.drawsFaces) {
+      source = null;
+      $('before-text').textContent = 'What the model sees, taken as neutral';
+    } else if (source === AS_LIKELIEST) {
       picture.label ??= await model.likeliestLabel(values);
       if (outdated()) return;
       source = picture.label;
@@ -201,6 +211,7 @@ async function start() {
     say(`The model could not be loaded: ${error.message}`, true);
     return;
   }
+  showKind(model);
   const labels = model.labels.map((label, i) => [i, label]);
   fillSelect($('label'), labels);
   fillSelect($('second-label'), [['', 'nothing'], ...labels]);
@@ -209,7 +220,13 @@ async function start() {
   const happy = model.labels.indexOf('happy');
   if (happy >= 0) for (const id of ['label', 'target']) $(id).value = String(happy);
   showCard(model.card);
-  for (const id of ['label', 'second-label', 'temperature', 'seed', 'another', 'photo']) $(id).disabled = false;
+  $('photo').disabled = false;
+  if (!model.drawsFaces) {
+    changeExpression(model, null);
+    say('Ready.');
+    return;
+  }
+  for (const id of ['label', 'second-label', 'temperature', 'seed', 'another']) $(id).disabled = false;
   changeExpression(model, newFaces(model));
 }
 

@@ -26,6 +26,11 @@ class Model {
     this.last = Promise.resolve();
   }
 
+  /** Whether the model is a flow, which draws faces; a pixel model changes neutral ones alone. */
+  get drawsFaces() {
+    return this.card.kind === 'flow';
+  }
+
   /** A condition vector: all of the weight on one label, or shared with a second one. */
   condition(label, second = null, share = 0) {
     const weights = new Float32Array(this.labels.length);
@@ -47,15 +52,15 @@ class Model {
     return image;
   }
 
-  /** The picture under another condition. */
+  /** The picture under another label; a pixel model takes it for neutral, whatever the source. */
   async transfer(picture, source, target, strength) {
-    const {image} = await this.run('transfer', {
+    const given = {
       image: this.tensorOfPicture(picture),
-      source: tensorOf(Int32Array.of(source), [1]),
       target: tensorOf(Int32Array.of(target), [1]),
       strength: tensorOf(Float32Array.of(strength), [1]),
-    });
-    return image;
+    };
+    if (!this.drawsFaces) return (await this.run('transform', given)).image;
+    return (await this.run('transfer', {...given, source: tensorOf(Int32Array.of(source), [1])})).image;
   }
 
   /** The label under which the picture is likeliest. */

@@ -197,6 +197,18 @@ def test_bad_calls_are_refused(model):
         (lambda: editing.transfer(model, images, "bored"), "unknown label 'bored'"),
         (lambda: editing.transfer(model, images / 255, "happy"), "must be uint8"),
         (lambda: editing.sweep(model, images, "happy", []), "at least one strength"),
+        (
+            lambda: editing.transfer(model, images[:, :4], "happy"),
+            r"shape \[B, 8, 8, 1\], got \[2, 4, 8, 1\]",
+        ),
+        (
+            lambda: editing.transfer_from(model, images, images[:, :4], images[:, :4]),
+            r"shape \[B, 8, 8, 1\], got \[2, 4, 8, 1\]",
+        ),
+        (
+            lambda: editing.interpolate(model, images, images[:, :4], 3, "happy", "anger"),
+            r"shape \[B, 8, 8, 1\], got \[2, 4, 8, 1\]",
+        ),
         (lambda: editing.interpolate(model, images, images[:1]), "2 first images and 1 last"),
         (lambda: editing.interpolate(model, images, images, 1), "steps must be .* got 1"),
         (
@@ -206,3 +218,16 @@ def test_bad_calls_are_refused(model):
     ]:
         with pytest.raises(ValueError, match=message):
             function()
+
+
+def test_of_one_label_there_is_nothing_to_turn_it_into():
+    model, images = make(("happy",)), images_of(2)
+    for function in (
+        lambda: editing.transfer(model, images, "happy"),
+        lambda: editing.sweep(model, images, "happy", [0.5]),
+        lambda: editing.interpolate_labels(model, images, "happy", "happy"),
+    ):
+        with pytest.raises(ValueError, match=r"knows the label 'happy' alone; .* two or more"):
+            function()
+    editing.transfer_from(model, images, images, images[::-1])
+    editing.interpolate(model, images, images[::-1], 3)

@@ -15,6 +15,7 @@ from export.compaction import compact
 from export.flatbuffer import flatbuffer
 from export.report import ReportSettings
 from export.tflite import PRECISIONS, TFLiteSettings
+from tests.bplf_tf.random_weights import randomise
 from tests.checkout import ROOT
 from tests.export.pixels import assert_same_pixels
 
@@ -210,6 +211,26 @@ def test_a_model_without_labels(tmp_path):
     assert set(file.names) == {"sample", "log_prob", "encode", "decode"}
     image = file("sample", temperature=TEMPERATURES[:2], seed=SEEDS[:2])["image"]
     assert_same_pixels(image, model.sample(n=2, temperature=0.7, seed=3))
+
+
+def test_a_first_layer_that_sees_the_label():
+    config = ModelConfig(
+        image_shape=(8, 8, 1), classes=("a", "b"), levels=1, depth=1, width=4, pixel_affine=True
+    )
+    model = randomise(BPLF(config), scale=0.3)
+    content, _ = flatbuffer(model, "float32")
+    images = np.random.default_rng(0).integers(60, 190, (3, 8, 8, 1), np.uint8)
+    source, target = np.array([0, 1, 0], np.int32), np.array([1, 0, 1], np.int32)
+    expected = model.transfer(images, source, target, strength=0.7)
+    assert (expected != images).mean() > 0.5
+    found = litert.TFLiteFile(content)(
+        "transfer",
+        image=images,
+        source=source,
+        target=target,
+        strength=np.full(3, 0.7, np.float32),
+    )
+    assert_same_pixels(found["image"], expected, equal=0.98)
 
 
 def test_what_tflite_cannot_do():

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bplf_tf import EMOTIONS, PixelSynthesis
+from datasets.pairs import load_pairs
 from export import web
 from tests.export.browser import chromium, pixels, requested_hosts, served, skip_without_browser
 
@@ -262,6 +264,38 @@ def test_model_card_is_shown(page, model):
     card = text(page, "card")
     assert ", ".join(model.config.classes) in card
     assert "Trained on" in card
+
+
+def test_the_page_of_a_pixel_model_edits_photos_alone(driver, site, tmp_path):
+    pairs = load_pairs("drawn_faces", "train", image_size=16, people=12)
+    parts = {name: pairs.of(name) for name in pairs.expressions}
+    model = PixelSynthesis().fit(
+        {name: part.neutral for name, part in parts.items()},
+        {name: part.expressive for name, part in parts.items()},
+        pairs_checked=True,
+    )
+    model.save(tmp_path / "pixel.npz")
+    face = parts["happy"].neutral[:1]
+    Image.fromarray(face[0, ..., 0]).save(tmp_path / "face.png")
+    folder = tmp_path / "site"
+    settings = web.WebSettings(model=str(tmp_path / "pixel.npz"), out=str(folder))
+    assert web.main(settings) == 0
+    with served(folder) as url:
+        driver.get(url)
+        wait_until(driver, lambda: text(driver, "status") == "Ready.")
+        assert driver.title == "Facial expressions from a pixel model"
+        assert not element(driver, "faces").is_displayed()
+        upload(driver, tmp_path / "face.png")
+        choose(driver, "target", EMOTIONS.index("happy"))
+        choose(driver, "strength", 0.8)
+        wait_until(driver, lambda: text(driver, "after-text") == "As happy, strength 0.80")
+        assert not element(driver, "source").is_displayed()
+        assert "taken as neutral" in text(driver, "before-text")
+        assert (grey(pixels(driver, element(driver, "before"))) == face[0]).all()
+        expected = model.transform(face, "happy", 0.8)[0]
+        assert_same_picture(grey(pixels(driver, element(driver, "after"))), expected)
+        assert float(element(driver, "strength").get_attribute("max")) <= 1.5
+        assert ", ".join(EMOTIONS) in text(driver, "card")
 
 
 def test_missing_model_is_told(driver, site, tmp_path):

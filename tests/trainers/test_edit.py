@@ -158,6 +158,8 @@ def test_users_mistakes(flow, unconditional, pixel, tmp_path):
     flat = save(tmp_path / "flat.png", np.full((50, 50), 90, np.uint8))
     out = str(tmp_path / "out.png")
     (tmp_path / "empty").mkdir()
+    alone = str(tmp_path / "one_label.keras")
+    BPLF(dataclasses.replace(FLOW, classes=("happy",))).save(alone)
     for changes, message in [
         ({"model": None}, "--model is required"),
         ({"image": flat}, "flat.png: no face was found"),
@@ -182,6 +184,7 @@ def test_users_mistakes(flow, unconditional, pixel, tmp_path):
         ({"reference_neutral": image}, "need each other"),
         ({"model": str(tmp_path / "none.npz")}, "no pixel model at"),
         ({"model": image}, "is not a .keras file"),
+        ({"model": alone}, "knows the label 'happy' alone; .* takes two or more"),
         ({"model": unconditional}, "trained without labels: it takes references"),
         ({"model": pixel, "target": "anger"}, "unknown label 'anger'; the labels are neutral, ha"),
         ({"model": pixel, "strength": 9.0}, "strengths from .* are accepted"),

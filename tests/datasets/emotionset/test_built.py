@@ -134,3 +134,21 @@ def test_other_data_sets_of_tfds_are_not_taken(tmp_path):
     (folder / "report" / "report.json").write_text("{}")
     (tmp_path / "emotion_set" / "48_gray" / "1.0.0").mkdir(parents=True)
     assert find_built([tmp_path], None, None) is None
+
+
+def test_a_balanced_set_is_taken_where_it_alone_is_there_and_nothing_unfinished(tmp_path):
+    def pretend(*parts):
+        place = tmp_path.joinpath(*parts, "48_gray", "1.0.0")
+        (place / "report").mkdir(parents=True)
+        (place / "dataset_info.json").touch()
+        (place / "report" / "report.json").touch()
+        return place
+
+    pretend(".set.12.partial", "balanced_faces")
+    assert find_built([tmp_path], None, None) is None
+    balanced = pretend("set", "balanced_faces")
+    found = find_built([tmp_path], None, None)
+    assert (found.path, found.name) == (balanced, "balanced_faces")
+    original = pretend("z", "emotion_set")
+    assert find_built([tmp_path], None, None).path == original
+    assert find_built([tmp_path / "set"], None, None).path == balanced

@@ -1,0 +1,1 @@
+"""Data sets whose rare labels are filled up with generated faces; `datasets.balance` makes them."""

@@ -1,0 +1,188 @@
+"""What becomes of generated faces: counted, judged, drawn again."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from datasets.balancing import counts
+from datasets.balancing.generating import (
+    CONFIDENCE,
+    COPY,
+    LIKELIHOOD,
+    REPETITION,
+    Generator,
+    Limits,
+)
+from datasets.balancing.neighbours import nearest_or_mirrored
+from tests.started_flow import few_faces, started_flow
+
+REAL = {"anger": 5, "disgust": 2, "happy": 9}
+NO_LIMITS = Limits(log_prob_quantile=0, confidence=0, distance=0, attempts=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("max", (4, 7, 0)),
+        ("6", (1, 4, 0)),
+        ("disgust=5", (0, 3, 0)),
+        ("disgust=2,anger=7", (2, 0, 0)),
+    ],
+)
+def test_missing_images(text, lacking):
+    assert counts.missing(text, REAL) == dict(zip(REAL, lacking, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("most", "--counts must be max .* a number for every label.*got 'most'"),
+        ("0", "--counts must be"),
+        ("-3", "--counts must be"),
+        ("disgust=", "--counts must be"),
+        ("disgust=5,", "--counts must be"),
+        ("fear=5", "the labels are anger, disgust, happy, not 'fear'"),
+        ("anger=6,anger=7", "names anger twice"),
+        ("2", "no more than there is: 5 anger, 2 disgust, 9 happy"),
+    ],
+)
+def test_counts_that_are_none(text, message):
+    with pytest.raises(ValueError, match=message):
+        counts.missing(text, REAL)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_neighbours_are_those_of_a_search_one_by_one(channels):
+    rng = np.random.default_rng(channels)
+    bank = rng.integers(0, 256, (40, 6, 5, channels), np.uint8)
+    images = rng.integers(0, 256, (7, 6, 5, channels), np.uint8)
+    images[0] = bank[31]
+    images[1] = bank[12][:, ::-1]
+    images[2] = np.clip(bank[5].astype(int) + 2, 0, 255)
+    expected = np.array(
+        [
+            [
+                min(
+                    math.sqrt(np.mean((one.astype(float) - other) ** 2))
+                    for one in (image, image[:, ::-1])
+                )
+                for other in bank
+            ]
+            for image in images
+        ]
+    )
+    distances, places = nearest_or_mirrored(images, bank)
+    np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-12)
+    np.testing.assert_array_equal(places, expected.argmin(axis=1))
+    assert distances[0] == distances[1] == 0
+    assert 0 < distances[2] <= 2
+
+
+@pytest.fixture(scope="module")
+def train():
+    return few_faces()
+
+
+@pytest.fixture(scope="module")
+def model(train):
+    return started_flow(train)
+
+
+class Brightness:
+    """A classifier whose faces are happy as far as they are bright."""
+
+    labels = ("happy", "sad")
+    image_shape = (16, 16, 1)
+
+    def probabilities(self, images):
+        happy = images.mean(axis=(1, 2, 3)) / 255
+        return np.stack([happy, 1 - happy], axis=1).astype(np.float32)
+
+
+def made(model, train, wanted=8, label="happy", classifier=None, seed=0, temperature=0.7, **limits):
+    changed = dataclasses.replace(NO_LIMITS, **limits)
+    generator = Generator(model, train, classifier, changed, temperature, seed)
+    outcome = generator.fill(label, wanted)
+    assert outcome.attempts == len(outcome.made) + sum(outcome.rejected.values())
+    assert outcome.attempts <= changed.attempts * wanted
+    return outcome
+
+
+def test_a_face_can_be_drawn_again_by_its_numbers(model, train):
+    outcome = made(model, train)
+    assert not outcome.short
+    face = outcome.made[5]
+    again = model.sample("happy", n=face.number + 1, temperature=0.7, seed=face.seed)[face.number]
+    assert np.abs(again.astype(int) - face.image).max() <= 1
+    images = np.stack([one.image for one in outcome.made])
+    np.testing.assert_allclose(
+        [one.log_prob for one in outcome.made], model.log_prob(images, "happy"), rtol=1e-5
+    )
+    distances, nearest = nearest_or_mirrored(images, train.images)
+    assert [one.distance for one in outcome.made] == distances.tolist()
+    assert [one.nearest for one in outcome.made] == nearest.tolist()
+    assert face.confidence is None
+
+
+def test_the_same_for_a_seed_and_others_for_another_seed_or_label(model, train):
+    def pictures(**changes):
+        return np.stack([one.image for one in made(model, train, **changes).made])
+
+    first = pictures()
+    np.testing.assert_array_equal(pictures(), first)
+    np.testing.assert_array_equal(pictures(wanted=3), first[:3])
+    assert (pictures(seed=1) != first).mean() > 0.5
+    # No label has the latents of another one: seeds of samples are all different.
+    seeds = {
+        made(model, train, wanted=1, label=label, seed=seed).made[0].seed
+        for label in train.classes
+        for seed in (0, 1, 2)
+    }
+    assert len(seeds) == 21
+
+
+def test_unlikely_faces_are_rejected(model, train):
+    happy = train.images[train.labels == train.classes.index("happy")]
+    # There are but ten of them, so that all real faces are asked.
+    expected = np.quantile(model.log_prob(train.images, train.labels), 0.5)
+    drawn = made(model, train, wanted=40)
+    shares = np.mean([one.log_prob >= expected for one in drawn.made])
+    outcome = made(model, train, log_prob_quantile=0.5)
+    assert outcome.min_log_prob == pytest.approx(expected, rel=1e-6)
+    assert len(happy) < 20
+    assert all(one.log_prob >= expected for one in outcome.made)
+    assert (outcome.rejected[LIKELIHOOD] > 0) == (shares < 1) or outcome.attempts < 40
+    # At a temperature of 3 nothing is likely.
+    nothing = made(model, train, wanted=2, temperature=3.0, log_prob_quantile=0.5)
+    assert nothing.short == 2
+    assert nothing.rejected[LIKELIHOOD] == nothing.attempts == 8
+
+
+def test_faces_that_the_classifier_does_not_recognise_are_rejected(model, train):
+    free = made(model, train, wanted=30, classifier=Brightness())
+    least = float(np.median([one.confidence for one in free.made]))
+    outcome = made(model, train, classifier=Brightness(), confidence=least)
+    expected = [one.number for one in free.made if one.confidence >= least][:8]
+    assert [one.number for one in outcome.made] == expected
+    assert outcome.rejected[CONFIDENCE] == outcome.made[-1].number + 1 - 8
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_copies_of_training_images_are_rejected(model, train, mirrored):
+    third = made(model, train).made[2].image
+    images = np.concatenate([train.images, third[None, :, :: -1 if mirrored else 1]])
+    known = dataclasses.replace(
+        train, images=images, labels=np.append(train.labels, np.int32(3)).astype(np.int32)
+    )
+    outcome = made(model, known, distance=1.0)
+    assert outcome.rejected[COPY] == 1
+    assert [one.number for one in outcome.made] == [0, 1, 3, 4, 5, 6, 7, 8]
+
+
+def test_repetitions_are_rejected(model, train):
+    outcome = made(model, train, temperature=0.0, distance=0.5)
+    assert len(outcome.made) == 1
+    assert outcome.rejected[REPETITION] == outcome.attempts - 1 == 31
+    assert outcome.short == 7
