@@ -167,7 +167,7 @@ def _write_faces(path: pathlib.Path, side: int, channels: int) -> None:
     ):
         source = load("drawn_faces", split, image_size=side, channels=channels, limit=count)
         arrays |= {name: source.images, f"{name}_labels": source.labels}
-    np.savez(path, **arrays)
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def main(arguments: list[str]) -> None:

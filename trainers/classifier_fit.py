@@ -9,7 +9,8 @@ import numpy as np
 
 from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from datasets import ImageSource
-from trainers.callbacks import NonFiniteError, ScheduledRun, Stopwatch
+from trainers.nonfinite import NonFiniteError
+from trainers.pace import ScheduledRun, Stopwatch
 from trainers.schedule import Schedule
 
 _KEPT_BACK = 0.1  # of the training images, to choose the weights by

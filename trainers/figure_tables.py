@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from bplf_tf.metrics.confidence import Estimate, estimate
 from datasets import ImageSource
 from trainers.neutral_first import label_means, learned_at, likeness, rank, share_like
 from trainers.spectrum import CUT_OFF, smoothness
-from trainers.statistics import Estimate, estimate, paired_difference
+from trainers.statistics import paired_difference
 
 Told = Mapping[tuple[str, int], Mapping[str, Any]]
 """By method and seed, as from `trainers.figure_numbers.of_run`."""

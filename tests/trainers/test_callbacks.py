@@ -9,6 +9,7 @@ from PIL import Image
 from bplf_tf import BPLF
 from trainers import callbacks
 from trainers.averaging import averaged_weights
+from trainers.nonfinite import NonFiniteError
 
 RNG = np.random.default_rng(1)
 IMAGES = RNG.integers(0, 256, (20, 8, 8, 1), np.uint8)
@@ -105,5 +106,5 @@ def test_each_works_in_a_fit_that_knows_nothing_of_this_package(
 def test_non_finite_guard():
     guard = callbacks.NonFiniteGuard()
     guard.on_epoch_end(0, {"a": 1.0})
-    with pytest.raises(callbacks.NonFiniteError, match="non-finite val_bits_per_dim after epoch 3"):
+    with pytest.raises(NonFiniteError, match="non-finite val_bits_per_dim after epoch 3"):
         guard.on_epoch_end(2, {"a": 1.0, "val_bits_per_dim": float("nan")})
