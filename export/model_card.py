@@ -22,7 +22,7 @@ _USE = (
     "For drawing faces of an expression, for changing the expression of a face, and for studying "
     "how likely images are. Every image it draws is made up; it shows no person. It draws what its "
     "training data held, faults and one-sidedness included.",
-    "Labels are names of expressions as the data's annotators gave them; they do not tell what "
+    "Labels are names of expressions as the training data gives them; they do not tell what "
     "anybody feels. The model is not meant for judging people, nor for passing pictures off as "
     "photographs of somebody.",
 )
