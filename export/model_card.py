@@ -38,7 +38,7 @@ _KINDS = {
 }
 """What the card says of each kind of model: what it is, and what it is for."""
 _USE = (
-    "Labels are names of expressions as the data's annotators gave them; they do not tell what "
+    "Labels are names of expressions as the training data gives them; they do not tell what "
     "anybody feels. The model is not meant for judging people, nor for passing pictures off as "
     "photographs of somebody."
 )
@@ -158,7 +158,7 @@ def _training_data(description: dict[str, Any]) -> list[str]:
     lines = [
         f"Data: {description['data']}.",
         f"Licence of the data: {description['data_licence']}.",
-        "\n".join(f"* `{split}`: {_split(of)}" for split, of in provenance.items()),
+        "\n".join(f"* `{split}`: {_split(of)}" for split, of in provenance.items() if _split(of)),
     ]
     citations = dict.fromkeys(
         one["citation"]
@@ -173,13 +173,15 @@ def _split(of: dict[str, Any]) -> str:
     """One split of the data, in words."""
     said = []
     if "images" in of:
-        counts = ", ".join(f"{name} {count:,}" for name, count in of["class_counts"].items())
+        classes = of.get("class_counts", {})
+        counts = ", ".join(f"{name} {count:,}" for name, count in classes.items())
         said.append(f"{of['images']:,} images" + (f" ({counts})" if counts else ""))
     if "split_rule" in of:
         said.append(of["split_rule"])
-    removed = "; ".join(f"{one['count']:,} {one['what']}" for one in of.get("removed", []))
-    said.append(f"removed: {removed or 'nothing'}")
-    return ". ".join(part[0].upper() + part[1:] for part in said) + "."
+    if "removed" in of:
+        removed = "; ".join(f"{one['count']:,} {one['what']}" for one in of["removed"])
+        said.append(f"removed: {removed or 'nothing'}")
+    return " ".join(f"{part[0].upper()}{part[1:]}." for part in said)
 
 
 def _more_in_json(provenance: dict[str, Any]) -> str:
