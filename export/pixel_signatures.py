@@ -133,8 +133,10 @@ def _features(features: PixelFeatures, x: tf.Tensor) -> Iterator[tf.Tensor | flo
 
 def _one_hot(target: tf.Tensor, labels: int) -> tf.Tensor:
     # The converter makes a lookup of this and the product with the tables, and in TFLite one beyond
-    # the table fails. Rows that are out of range are told or blanked by their number itself.
-    return tf.one_hot(tf.clip_by_value(target, 0, labels - 1), labels, dtype=tf.float32)
+    # the table fails. Rows that are out of range are told or blanked by their number itself. No
+    # clipping: from 0 to 6 the converter would take it for a ReLU of floats.
+    known = tf.logical_and(target >= 0, target < labels)
+    return tf.one_hot(tf.where(known, target, tf.zeros_like(target)), labels, dtype=tf.float32)
 
 
 def _to_pixels(rows: tf.Tensor) -> tf.Tensor:

@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import presets, report
+from benchmarks import report
 from benchmarks.contenders import CONTENDERS, DEFAULT_CONTENDERS, choose, has_normflows
+from benchmarks.presets_tables import NAMES, config_of, dlf_rows, minutes_to, row
 from benchmarks.presets_worker import Task
 from benchmarks.problem import Problem
 from benchmarks.projection import projection, ring_all_reduce_seconds
@@ -111,7 +112,7 @@ def test_presets_measures_each_in_its_own_process(tmp_path):
 
 def test_presets_table():
     problem = Problem(channels=3)
-    configs = {name: presets.config_of(name, problem) for name in presets.NAMES}
+    configs = {name: config_of(name, problem) for name in NAMES}
     assert {config.pixel_logit for config in configs.values()} == {False}
     assert {config.width for config in configs.values()} == {64}
     assert configs["dlf_6"].part_sizes(12) == (2,) * 6
@@ -120,19 +121,19 @@ def test_presets_table():
     told |= {"parameters": 1000, "flops_per_image": 10**6}
     told["sample_seconds"] = {"1": [0.01, 0.03, 0.02], "64": [0.5]}
     task = Task({}, "", 64, 30, 2, 3, 1e-3, 3.6, 1.0)
-    assert presets.minutes_to(3.6, told) == "1.00"
-    assert presets.minutes_to(3.4, told) == "> 1.00"
-    line = presets.row("dlf_6", configs["dlf_6"], told, task, 3.6)
+    assert minutes_to(3.6, told) == "1.00"
+    assert minutes_to(3.4, told) == "> 1.00"
+    line = row("dlf_6", configs["dlf_6"], told, task, 3.6)
     assert line["networks/step"] == "5"
     assert line["images/s (min-max)"] == "64 (64-64)"
     assert line["sampling 1, ms"] == "20.0"
     assert line["sampling 64, images/s"] == "128"
     assert line["memory, MiB"] == "1024"
     slower = {**told, "seconds": [90.0, 90.0], "flops_per_image": 2 * 10**6}
-    two, six = presets.dlf_rows({"glow": told, "dlf_2": told, "dlf_6": slower}, task)
+    two, six = dlf_rows({"glow": told, "dlf_2": told, "dlf_6": slower}, task)
     assert (two["networks/step"], six["networks/step"]) == ("1", "5")
     assert (six["to dlf_2"], six["MFLOP"]) == ("3.00x", "2.00x")
-    assert presets.dlf_rows({"glow": told}, task) == []
+    assert dlf_rows({"glow": told}, task) == []
 
 
 def test_memory_refuses_other_depths_for_peers():
