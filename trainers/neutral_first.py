@@ -5,10 +5,10 @@ turns it into the others later. So samples of early models should be like neutra
 label was asked for, and the neutral label's own should be right before any other's.
 
 Samples are compared with the faces of each label by the direction in which their mean departs from
-the average of all labels. The average itself, which an untrained or an unlabelled model draws, is
-like no label by this measure: distances to the labels' mean faces would call it neutral wherever
-the neutral face happens to be the nearest to the average. And a model that learns the most frequent
-label first, which of FER2013 is happy, comes out as like happy. So the claim can fail in two ways.
+the average of all labels. The average itself, faint or clear, is like no label by this measure:
+distances to the labels' mean faces would call it neutral wherever the neutral face happens to be
+the nearest to the average. And a model that learns the most frequent label first, which of FER2013
+is happy, comes out as like happy. So the claim can fail in two ways.
 """
 
 from __future__ import annotations
@@ -52,12 +52,18 @@ def likeness(samples: np.ndarray, faces: np.ndarray) -> np.ndarray:
       faces: `[E, D]`, as from `label_means`.
     """
     average = faces.mean(axis=0)
-    return _directions(samples - average) @ _directions(faces - average).T
+    return _directions(samples, average) @ _directions(faces, average).T
 
 
-def _directions(differences: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(differences, axis=-1, keepdims=True)
-    return differences / np.maximum(length, 1e-12)
+def _directions(faces: np.ndarray, average: np.ndarray) -> np.ndarray:
+    """Unit vectors in which faces depart from the average, at right angles to it.
+
+    How much of the average there is does not count: it has yet to grow out of the noise.
+    """
+    along = average / max(float(np.linalg.norm(average)), 1e-12)
+    departures = faces - (faces @ along)[..., np.newaxis] * along
+    length = np.linalg.norm(departures, axis=-1, keepdims=True)
+    return departures / np.maximum(length, 1e-12)
 
 
 def share_like(liked: np.ndarray, label: int) -> np.ndarray:

@@ -94,6 +94,7 @@ def test_likeness_tells_labels_and_calls_the_average_none():
     # What lies along no label is like none, however near the average is to one of them.
     elsewhere = faces.mean(axis=0) + RNG.normal(0, 0.01, faces.shape[1])
     assert np.abs(likeness(elsewhere, faces)).max() < 0.5
+    np.testing.assert_allclose(likeness(0.2 * faces.mean(axis=0), faces), 0, atol=1e-3)
     with pytest.raises(ValueError, match="no image has the label 1"):
         label_means(images[labels != 1], labels[labels != 1], 3)
 
