@@ -100,7 +100,8 @@ SOURCES: dict[str, str] = {
 
 SIZES: dict[str, dict[str, Any]] = {
     "tiny": {"levels": 2, "depth": 2, "width": 16},
-    "small": {"levels": 3, "depth": 8, "width": 64},
+    # Next to the image the parameters learn most: docs/training.md.
+    "small": {"levels": 3, "depth": (20, 10, 6), "width": (160, 96, 64)},
     "base": {"levels": 3, "depth": 16, "width": 128},
     "paper": {"levels": 3, "depth": 32, "width": 512},
 }

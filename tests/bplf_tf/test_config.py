@@ -27,6 +27,18 @@ def test_paper_size_is_that_of_the_sources() -> None:
     assert config.classes == EMOTIONS == tuple(sorted(EMOTIONS))
 
 
+def test_a_size_fits_any_number_of_levels() -> None:
+    small = SIZES["small"]
+    depth, width = small["depth"], small["width"]
+    two = preset_config("bplf_3x3", "small", levels=2)
+    assert (two.depth, two.width) == (depth[:2], width[:2])
+    four = preset_config("bplf_3x3", "small", levels=4)
+    assert (four.depths, four.widths) == ((*depth, depth[-1]), (*width, width[-1]))
+    assert preset_config("bplf_3x3", "small", levels=2, width=8).widths == (8, 8)
+    with pytest.raises(ValueError, match="levels must be a positive integer, got -1"):
+        preset_config("bplf_3x3", "small", levels=-1)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
