@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from benchmarks.presets_tables import NAMES, config_of, dlf_rows, minutes_to, row
 
 from benchmarks import report
 from benchmarks.contenders import CONTENDERS, DEFAULT_CONTENDERS, choose, has_normflows
+from benchmarks.presets_tables import NAMES, config_of, dlf_rows, minutes_to, row
 from benchmarks.presets_worker import Task
 from benchmarks.problem import Problem
 from benchmarks.projection import projection, ring_all_reduce_seconds
