@@ -75,6 +75,10 @@ class ModelConfig:
         layer of g before the last convolution, drawn anew for each image, step of the flow and
         step of training; what stays is scaled up by `1 / (1 - dropout)`. Nothing but training has
         dropout.
+      label_contrast: weight of a second loss in training, `softplus(log p(x|other) - log p(x|y))`
+        in nats, with another label drawn for each image: 0, the default, for maximum likelihood
+        alone. A label decides next to nothing of an image's likelihood, and models may pass over
+        it; with a weight of 10 or more they attend to it. A step takes about twice the time.
       network_actnorm: hidden layers of g have learned gains, and start with zero mean and unit
         variance on the first images; without it, they are convolutions with biases.
       g0: the first half of the channels is scaled and shifted too, by constants and the label;
@@ -137,6 +141,7 @@ class ModelConfig:
     dtype: str = "float32"
     condition_maps: int = 2
     dropout: float = 0.0
+    label_contrast: float = 0.0
     network_actnorm: bool = True
     g0: bool = True
     coupling: str = "affine"

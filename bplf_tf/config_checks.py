@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ def check_config(config: ModelConfig) -> None:
         _check_choice(field, getattr(config, field), accepted)
     if not _is_number(config.dropout) or not 0 <= config.dropout < 1:
         raise ValueError(f"dropout must lie in [0, 1), got {config.dropout!r}")
+    if not _is_number(config.label_contrast) or not 0 <= config.label_contrast < math.inf:
+        raise ValueError(f"label_contrast must be 0 or more, got {config.label_contrast!r}")
+    if config.label_contrast and len(config.classes) < 2:
+        raise ValueError(
+            f"label_contrast={config.label_contrast} needs two labels or more, got {config.classes}"
+        )
     if config.log_scale_bound <= 0:
         raise ValueError(f"log_scale_bound must be positive, got {config.log_scale_bound}")
     _check_label_into(config)

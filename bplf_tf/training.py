@@ -12,6 +12,7 @@ from bplf_tf import diagnosis, replicas, svd
 from bplf_tf.bijectors import SVDTruncate
 from bplf_tf.flow_model import FlowModel
 from bplf_tf.inputs import check_element_spec, first_images, unpack
+from bplf_tf.label_contrast import label_contrast, other_labels
 from bplf_tf.labels import Label, condition_vectors
 from bplf_tf.likelihood import bits_per_dim
 
@@ -130,10 +131,16 @@ class Training(FlowModel):
             log_prob = self.training_log_prob(x, condition, step)
             bits = bits_per_dim(log_prob, self.config.dimensions)
             total, count = _sum_and_count(bits, weights)
+            objective = total
+            if condition is not None and self.config.label_contrast:
+                others = other_labels(condition, self._training_keys(x, step))
+                other = self.training_log_prob(x, others, step)
+                contrast = label_contrast(log_prob, other, self.config.dimensions)
+                objective += self.config.label_contrast * _sum_and_count(contrast, weights)[0]
         gradients = [
             tf.ensure_shape(gradient, variable.shape)
             for gradient, variable in zip(
-                tape.gradient(total, self.trainable_variables),
+                tape.gradient(objective, self.trainable_variables),
                 self.trainable_variables,
                 strict=True,
             )
