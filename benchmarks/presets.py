@@ -103,7 +103,10 @@ def main(arguments: list[str]) -> None:
     failed: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         images = pathlib.Path(folder) / "faces.npz"
-        _write_faces(images, problem.image_size, problem.channels)
+        try:
+            _write_faces(images, problem.image_size, problem.channels)
+        except ValueError as error:  # of a size that they cannot be drawn at
+            raise app.UsageError(str(error)) from error
         task = Task(
             config={},
             images=str(images),

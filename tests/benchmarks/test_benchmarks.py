@@ -96,8 +96,9 @@ def test_memory_prints_both_modes_and_a_peer_at_fewer_depths(tmp_path):
 def test_presets_measures_each_in_its_own_process(tmp_path):
     out = tmp_path / "result.json"
     done = run(
-        "presets", *TINY, "--presets=bplf_3x3,dlf_2,dlf_6", "--depth=1", "--width=4", "--steps=1",
-        "--calls=1", "--images=4", "--held_out=2", "--minutes=0", f"--json_out={out}",
+        "presets", *TINY, "--image_size=16", "--presets=bplf_3x3,dlf_2,dlf_6", "--depth=1",
+        "--width=4", "--steps=1", "--calls=1", "--images=4", "--held_out=2", "--minutes=0",
+        f"--json_out={out}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "\nbplf_3x3, again " in done.stdout
