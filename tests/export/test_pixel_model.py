@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bplf_tf import PixelSynthesis
+from bplf_tf import EMOTIONS, PixelSynthesis
 from datasets.flags import UserError
 from datasets.pairs import load_pairs
 from export import archive, png, saved_model, tflite
@@ -161,6 +161,28 @@ def test_what_tflite_cannot_accept_comes_back_blank(model, images):
     )["image"]
     assert found[0].any()
     assert not found[1:].any()
+
+
+def test_seven_labels_in_tflite():
+    """Where labels go from 0 to 6, the converter would take a clipping of them for a ReLU6."""
+    pairs = load_pairs("drawn_faces", "train", image_size=16, people=7)
+    parts = {name: pairs.of(name) for name in pairs.expressions}
+    model = PixelSynthesis().fit(
+        {name: part.neutral for name, part in parts.items()},
+        {name: part.expressive for name, part in parts.items()},
+        pairs_checked=True,
+    )
+    assert labels_of(model) == EMOTIONS
+    images = np.repeat(parts["happy"].neutral[:1], 9, axis=0)
+    found = litert.TFLiteFile(flatbuffer(model, "float32")[0])(
+        "transform",
+        image=images,
+        target=np.array([*range(7), 7, -1], np.int32),
+        strength=np.ones(9, np.float32),
+    )["image"]
+    expected = np.concatenate([model.transform(images[:1], name) for name in EMOTIONS])
+    assert_same_pixels(found[:7], expected)
+    assert not found[7:].any()
 
 
 def test_functions_and_card(served, folder, model):
