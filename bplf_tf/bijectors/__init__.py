@@ -5,6 +5,7 @@ TFP's directions: `forward` is latent to image (sampling), `inverse` image to la
 
 from bplf_tf.bijectors.bi_parallel_affine import BiParallelAffine
 from bplf_tf.bijectors.checkerboard import Checkerboard
+from bplf_tf.bijectors.diagonal_scale import DiagonalScale
 from bplf_tf.bijectors.dynamic_linear import ActNorm, DynamicLinear
 from bplf_tf.bijectors.flatten import flatten
 from bplf_tf.bijectors.flow_stack import FlowStack
@@ -29,6 +30,7 @@ __all__ = [
     "ActNorm",
     "BiParallelAffine",
     "Checkerboard",
+    "DiagonalScale",
     "DynamicLinear",
     "FlowStack",
     "Haar",

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 
+from bplf_tf.bijectors import DiagonalScale
 from bplf_tf.networks.conv import SMALLEST_DEVIATION
 
 
@@ -21,9 +21,9 @@ class DiagonalScaleLayer(keras.layers.Layer):
         self.log_scale = self.add_weight(shape=shape, initializer="zeros", name="log_scale")
         self.built = True
 
-    def bijector(self) -> tfp.bijectors.Bijector:
+    def bijector(self) -> DiagonalScale:
         """The bijector on `[..., h, w, c]`, forward from latent to image."""
-        return tfp.bijectors.Scale(log_scale=-self.log_scale.value, name="diagonal_scale")
+        return DiagonalScale(self.log_scale.value)
 
     def initialize(self, x: tf.Tensor) -> tf.Tensor:
         """Data-dependent start from `[B, h, w, c]`: unit variance everywhere; returns the outcome.
