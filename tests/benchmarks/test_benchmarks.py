@@ -23,6 +23,7 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_train_step_prints_every_contender_and_writes_json(tmp_path):
     out = tmp_path / "result.json"
     done = run(
@@ -62,6 +63,7 @@ def test_pixel_prints_every_kind_of_model_and_the_sizes(tmp_path):
     assert record["flow_parameters"] > 1000
 
 
+@pytest.mark.slow
 def test_startup_prints_growth():
     done = run("startup", *TINY, "--contenders=bplf", "--depths=1,2", "--width=4")
     assert done.returncode == 0, done.stderr

@@ -171,6 +171,7 @@ def test_without_it_nothing_is_drawn_for_it(
     assert "kept" not in model.steps[0].network.stacked(condition, tf.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"network_dtype": "mixed_bfloat16"}, {"classes": ()}], ids=str)
 def test_it_trains_and_is_saved(tmp_path: Path, changes: dict) -> None:
     model = _model(dropout=0.2, **changes)

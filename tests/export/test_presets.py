@@ -16,15 +16,10 @@ litert = pytest.importorskip("export.litert", reason="needs the extra tflite")
 COUNT = 6
 SEEDS = np.stack([np.full(COUNT, 3), np.arange(COUNT)], axis=1).astype(np.int32)
 TEMPERATURES = np.full(COUNT, 0.7, np.float32)
-# BPLF is exported in the other tests, the other presets by make test-slow.
-QUICK = ("realnvp",)
+pytestmark = pytest.mark.slow  # BPLF is exported in the other tests
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in PRESETS
-    ]
-)
+@pytest.fixture(params=PRESETS)
 def model(request):
     """A model away from its start, as training leaves it: a new one says nothing of its labels."""
     config = preset_config(

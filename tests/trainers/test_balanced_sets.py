@@ -19,7 +19,10 @@ def model(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("form", "dataset"), [("folder", "folder"), ("tfds", "emotionset")])
+@pytest.mark.parametrize(
+    ("form", "dataset"),
+    [("folder", "folder"), pytest.param("tfds", "emotionset", marks=pytest.mark.slow)],
+)
 def test_a_run(form, dataset, model, tmp_path):
     given = BalanceSettings(
         model=str(model), out=str(tmp_path / "set"), dataset="drawn_faces", limit=28,

@@ -37,7 +37,9 @@ def events(folder):
     return {tag: len(found.Tensors(tag)) for tag in found.Tags()["tensors"]}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_saves_finishes_the_logs_and_names_the_command(
     tmp_path, monkeypatch, capsys, number
 ):

@@ -44,6 +44,7 @@ def measured(draw, judge, metrics=OF_SAMPLES, **options):
     return sample_metrics.sample_metrics(Generator(draw), judge, HELD_OUT, TRAIN, plan, **options)
 
 
+@pytest.mark.slow
 def test_a_generator_of_the_same_kind(judge):
     result = measured(lambda labels, seed: pictures(labels, 100 + seed), judge, chooser=judge)
     samples = result["samples"]
@@ -65,6 +66,7 @@ def test_a_generator_of_the_same_kind(judge):
     assert "memorisation, pixels" in text
 
 
+@pytest.mark.slow
 def test_a_collapsed_generator_is_accurate_and_covers_nothing(judge):
     def draw(labels, seed):
         one = pictures([0, 1, 2], 7)[labels].astype(int)
@@ -78,6 +80,7 @@ def test_a_collapsed_generator_is_accurate_and_covers_nothing(judge):
     assert collapsed["expression_fid"]["mean"] > 3 * good["expression_fid"]["mean"]
 
 
+@pytest.mark.slow
 def test_a_generator_that_mistakes_labels_or_copies(judge):
     mistaken = measured(
         lambda labels, seed: pictures((labels + 1) % 3, seed), judge, ("accuracy",)
@@ -172,6 +175,7 @@ def brightness_pairs(people=12):
     )
 
 
+@pytest.mark.slow
 def test_editors_that_are_understood(judge):
     pairs = brightness_pairs()
 
@@ -209,6 +213,7 @@ def test_editors_that_are_understood(judge):
     assert "identity, AUC" in text
 
 
+@pytest.mark.slow
 def test_faces_without_pairs(judge):
     cases = edit_metrics.cases_of_faces(HELD_OUT, 4)
     assert len(cases.neutral) == 8

@@ -33,6 +33,7 @@ def rows(settings):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_runs_are_kept_and_only_what_is_missing_is_run(settings, monkeypatch, capsys):
     one = settings("# first\nplain:\nbroken: --width=none\n")
     assert sweep.main(one) == 1
