@@ -6,46 +6,8 @@ import dataclasses
 import json
 from typing import Any
 
-from bplf_tf.config_checks import (
-    AFFINE_ORDERS,
-    COUPLINGS,
-    KERNEL_FORMS,
-    LABEL_ENDS,
-    LABEL_PLACES,
-    LOG_SCALE_FORMS,
-    MEMORY,
-    NETWORK_DTYPES,
-    NETWORKS,
-    PERMUTATIONS,
-    PRIORS,
-    SQUEEZES,
-    STARTS,
-    SVD_PROTOCOLS,
-    check_config,
-)
+from bplf_tf.config_checks import LABEL_PLACES, check_config
 from bplf_tf.preset_table import PRESETS, SIZES
-
-__all__ = [
-    "AFFINE_ORDERS",
-    "COUPLINGS",
-    "EMOTIONS",
-    "KERNEL_FORMS",
-    "LABEL_ENDS",
-    "LABEL_PLACES",
-    "LOG_SCALE_FORMS",
-    "MEMORY",
-    "NETWORKS",
-    "NETWORK_DTYPES",
-    "PERMUTATIONS",
-    "PRESETS",
-    "PRIORS",
-    "SIZES",
-    "SQUEEZES",
-    "STARTS",
-    "SVD_PROTOCOLS",
-    "ModelConfig",
-    "preset_config",
-]
 
 EMOTIONS = ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 

@@ -7,7 +7,8 @@ import itertools
 import shlex
 from collections.abc import Sequence
 
-from bplf_tf.config import NETWORKS, SVD_PROTOCOLS, ModelConfig
+from bplf_tf.config import ModelConfig
+from bplf_tf.config_checks import NETWORKS, SVD_PROTOCOLS
 from bplf_tf.preset_table import PRESETS
 from datasets import flags
 from trainers.settings import FitSettings

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bplf_tf.config import NETWORK_DTYPES
+from bplf_tf.config_checks import NETWORK_DTYPES
 from bplf_tf.files import model_path
 from datasets import NAMES, SPLITS, flags
 from datasets.files import write_json

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from bplf_tf import BPLF
-from bplf_tf.metrics.classification import macro_f1
+from bplf_tf.metrics.classification import accuracy, macro_f1
 from bplf_tf.metrics.distances import frechet_distance, kernel_distance
 from bplf_tf.metrics.expression import read_as_wanted
 from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from bplf_tf.metrics.manifold import NEIGHBOURS, manifold_figures
-from bplf_tf.metrics.memorisation import memorisation_figures
+from bplf_tf.metrics.memorisation import compare_distances, nearest
 from datasets import ImageSource
 from trainers.measure import spread
 from trainers.over_seeds import over_seeds, text, text_table
@@ -106,10 +106,11 @@ class _Measurer:
         self._held_out, self._train = held_out, train
         self._metrics = metrics
         read = judge.probabilities(held_out.images).argmax(axis=1)
-        self.accuracy = float(np.mean(read == held_out.labels))
+        self.accuracy = accuracy(held_out.labels, read)
         self.macro_f1 = macro_f1(held_out.labels, read)
         self._real = judge.features(held_out.images)
-        self._train_features: np.ndarray | None = None
+        # Of each kind of numbers, the training images' and the held-out images' distances to them.
+        self._known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def figures(self, images: np.ndarray, wanted: np.ndarray, memorisation: bool) -> dict[str, Any]:
         """Of images that ought to show the labels `wanted`."""
@@ -151,16 +152,17 @@ class _Measurer:
     def _memorisation(self, images: np.ndarray) -> dict[str, dict[str, float]]:
         """Of pixels, where copies are told from faces alike, and of features, which flips keep."""
         some = np.linspace(0, len(images) - 1, min(len(images), _MEMORISED_AMONG)).astype(int)
-        held_out = spread(self._held_out, _MEMORISED_AMONG).images
-        read = self._judge.features
-        if self._train_features is None:
-            self._train_features = read(self._train.images)
-        return {
-            "pixels": memorisation_figures(images[some], held_out, self._train.images),
-            "features": memorisation_figures(
-                read(images[some]), read(held_out), self._train_features
-            ),
-        }
+        kinds = {"pixels": np.asarray, "features": self._judge.features}
+        if not self._known:  # the same for every set of samples
+            held_out = spread(self._held_out, _MEMORISED_AMONG).images
+            for kind, read in kinds.items():
+                train = read(self._train.images)
+                self._known[kind] = train, nearest(read(held_out), train)[1]
+        found = {}
+        for kind, read in kinds.items():
+            train, of_held_out = self._known[kind]
+            found[kind] = compare_distances(nearest(read(images[some]), train)[1], of_held_out)
+        return found
 
 
 def drawn_like(labels: np.ndarray, source: ImageSource, seed: int) -> np.ndarray:

@@ -6,7 +6,8 @@ import dataclasses
 import math
 from typing import Any
 
-from bplf_tf.config import (
+from bplf_tf.config import ModelConfig, preset_config
+from bplf_tf.config_checks import (
     AFFINE_ORDERS,
     COUPLINGS,
     KERNEL_FORMS,
@@ -21,8 +22,6 @@ from bplf_tf.config import (
     SQUEEZES,
     STARTS,
     SVD_PROTOCOLS,
-    ModelConfig,
-    preset_config,
 )
 from bplf_tf.preset_table import PRESETS, SIZES
 from datasets import NAMES

@@ -57,8 +57,16 @@ def memorisation_figures(generated: Any, held_out: Any, train: Any) -> dict[str,
     Source: Meehan, Chaudhuri and Dasgupta 2020, "A non-parametric test to detect data-copying in
     generative models", over all of the space instead of cells; the statistic is Mann and Whitney's.
     """
-    _, of_generated = nearest(generated, train)
-    _, of_held_out = nearest(held_out, train)
+    return compare_distances(nearest(generated, train)[1], nearest(held_out, train)[1])
+
+
+def compare_distances(of_generated: np.ndarray, of_held_out: np.ndarray) -> dict[str, float]:
+    """`memorisation_figures` of distances to the nearest training image that are known already.
+
+    Args:
+      of_generated: `[N]`, of generated images.
+      of_held_out: `[M]`, of held-out ones.
+    """
     larger = stats.mannwhitneyu(of_held_out, of_generated).statistic
     limit = np.quantile(of_held_out, _AS_NEAR_AS)
     return {

@@ -144,22 +144,22 @@ class Generator:
         limits = self._limits
         least = self._min_log_prob(label) if limits.log_prob_quantile else None
         made: list[Generated] = []
+        earlier = np.empty((wanted, *self._model.config.image_shape), np.uint8)
         rejected = dict.fromkeys(RULES, 0)
         attempts = 0
         for face in self._candidates(label, limits.attempts * wanted):
             attempts += 1
-            rule = self._broken_rule(face, least, made)
+            rule = self._broken_rule(face, least, earlier[: len(made)])
             if rule:
                 rejected[rule] += 1
                 continue
+            earlier[len(made)] = face.image
             made.append(face)
             if len(made) == wanted:
                 break
         return Outcome(wanted, made, attempts, rejected, least)
 
-    def _broken_rule(
-        self, face: Generated, least: float | None, earlier: list[Generated]
-    ) -> str | None:
+    def _broken_rule(self, face: Generated, least: float | None, earlier: np.ndarray) -> str | None:
         """The first of `RULES` that a face breaks, or None."""
         limits = self._limits
         # Not finite: neither more nor less than any number.
@@ -169,9 +169,8 @@ class Generator:
             return CONFIDENCE
         if not face.distance >= limits.distance:
             return COPY
-        if limits.distance and earlier:
-            others = np.stack([one.image for one in earlier])
-            (distance,), _ = nearest_or_mirrored(face.image[np.newaxis], others)
+        if limits.distance and len(earlier):
+            (distance,), _ = nearest_or_mirrored(face.image[np.newaxis], earlier)
             if not distance >= limits.distance:
                 return REPETITION
         return None

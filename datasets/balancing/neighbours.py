@@ -20,8 +20,8 @@ def nearest_or_mirrored(images: np.ndarray, among: np.ndarray) -> tuple[np.ndarr
     """
     from bplf_tf.metrics.memorisation import nearest
 
-    found = [nearest(turned, among) for turned in (images, images[:, :, ::-1])]
-    places, distances = (np.stack(arrays) for arrays in zip(*found, strict=True))
+    both = np.concatenate([images, images[:, :, ::-1]])
+    places, distances = (found.reshape(2, -1) for found in nearest(both, among))
     nearer, every = distances.argmin(axis=0), np.arange(len(images))
     pixels = np.prod(images.shape[1:])
     return distances[nearer, every] / np.sqrt(pixels), places[nearer, every]
