@@ -39,6 +39,20 @@ def condition_vectors(label: Label, classes: Sequence[str], dtype: str) -> np.nd
     )
 
 
+def strengthened(vectors: np.ndarray, strength: float) -> np.ndarray:
+    """Conditions `[E]` or `[B, E]`, nearer to or farther from the even mixture of all labels.
+
+    Each becomes `(1 - strength) / E + strength * vector`: strength 0 is no label in particular, 1
+    the label as it is, and more goes beyond what was seen in training.
+
+    Raises:
+      ValueError: the strength is negative or not finite.
+    """
+    if not (np.isfinite(strength) and strength >= 0):
+        raise ValueError(f"label_strength must be a finite number of at least 0, got {strength}")
+    return ((1 - strength) / vectors.shape[-1] + strength * vectors).astype(vectors.dtype)
+
+
 def _indices_of_names(names: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     unknown = sorted(set(names.ravel().tolist()) - set(classes))
     if unknown:

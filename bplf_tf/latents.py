@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bplf_tf import random
 from bplf_tf.flow_model import FlowModel
-from bplf_tf.labels import Label, condition_vectors
+from bplf_tf.labels import Label, condition_vectors, strengthened
 from bplf_tf.likelihood import dequantise, quantise
 
 
@@ -23,6 +23,7 @@ class Latents(FlowModel):
         n: int = 1,
         temperature: float = 1.0,
         seed: int | None = None,
+        label_strength: float = 1.0,
     ) -> np.ndarray:
         """Draws images, uint8 `[n, H, W, C]`.
 
@@ -32,9 +33,13 @@ class Latents(FlowModel):
           temperature: factor of the base distribution's standard deviation, 0 or more.
           seed: the same seed, label and temperature give the same images; by default the
             operating system's randomness.
+          label_strength: 1 for samples of the model; more for faces that show their label more
+            plainly than the data does, up to caricatures, less for fainter ones. The condition is
+            `bplf_tf.labels.strengthened`. Such samples are not draws of p(image | label).
 
         Raises:
-          ValueError: for an unknown label, n below 1 or a negative temperature.
+          ValueError: for an unknown label, n below 1, a negative temperature, or a strength that
+            is negative or asked of a model without labels.
         """
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n must be a positive integer, got {n!r}")
@@ -44,6 +49,8 @@ class Latents(FlowModel):
             )
         if seed is None:
             seed = int.from_bytes(os.urandom(4), "little", signed=True)
+        if label_strength != 1:
+            label = self.strengthened_label(label, label_strength)
         seeds = np.stack([np.full(n, seed), np.arange(n)], axis=1).astype(np.int32)
         temperatures = np.full(n, temperature, np.float32)
         return self._in_batches("sample", self._sample, (seeds, temperatures), label)
@@ -52,6 +59,17 @@ class Latents(FlowModel):
         self, seeds_and_temperatures: tuple[tf.Tensor, tf.Tensor], condition: tf.Tensor | None
     ) -> tf.Tensor:
         return self._decode(self.sample_latents(*seeds_and_temperatures), condition)
+
+    def strengthened_label(self, label: Label, strength: float) -> np.ndarray:
+        """The condition vectors, `[E]` or `[B, E]`, by which `sample` strengthens a label.
+
+        Raises:
+          ValueError: for an unknown label, a negative strength or a model without labels.
+        """
+        vectors = condition_vectors(label, self.config.classes, self.config.dtype)
+        if vectors is None:
+            raise ValueError("an unconditional model has no label to strengthen")
+        return strengthened(vectors, strength)
 
     def sample_latents(self, seeds: tf.Tensor, temperatures: tf.Tensor) -> tf.Tensor:
         """The latents that `sample` decodes, float32 `[B, H * W * C]`, for use inside a graph.

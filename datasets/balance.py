@@ -30,7 +30,7 @@ from datasets.registry import NAMES
 if TYPE_CHECKING:
     from bplf_tf import BPLF
     from datasets.balancing.faces import Face
-    from datasets.balancing.generating import Classifier, Limits, Outcome
+    from datasets.balancing.generating import Classifier, Draw, Limits, Outcome
     from datasets.source import ImageSource
 
 FORMS = ("folder", "tfds")
@@ -63,6 +63,10 @@ class BalanceSettings:
         "a tenth of them for validation.",
     )
     temperature: float = setting(0.7, "Factor of the latents' standard deviation.")
+    label_strength: float = setting(
+        1.0,
+        "More than 1 shows the label more plainly than the data does, up to caricatures.",
+    )
     seed: int = setting(0, "Of the faces; the same seed gives the same set.")
     classifier: str | None = setting(
         None, "Classifier that reads the label of each face: what trainers.classifier wrote."
@@ -106,6 +110,8 @@ class BalanceSettings:
     def _check_numbers(self) -> None:
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
             raise ValueError(f"--temperature must be 0 or more, got {self.temperature}")
+        if not (self.label_strength >= 0 and math.isfinite(self.label_strength)):
+            raise ValueError(f"--label_strength must be 0 or more, got {self.label_strength}")
         if not 0 <= self.min_log_prob_quantile < 1:
             raise ValueError(
                 f"--min_log_prob_quantile must lie in [0, 1), got {self.min_log_prob_quantile}"
@@ -135,6 +141,13 @@ class BalanceSettings:
             distance=self.min_distance,
             attempts=self.max_attempts,
         )
+
+    @property
+    def draw(self) -> Draw:
+        """How faces are drawn."""
+        from datasets.balancing.generating import Draw
+
+        return Draw(self.temperature, self.label_strength, self.seed)
 
 
 def main(settings: BalanceSettings) -> int:
@@ -233,9 +246,7 @@ def _generate(
     from datasets.balancing.generating import Generator
     from datasets.balancing.report import shortage
 
-    generator = Generator(
-        model, train, classifier, settings.limits, settings.temperature, settings.seed
-    )
+    generator = Generator(model, train, classifier, settings.limits, settings.draw)
     outcomes = {}
     for name, wanted in lacking.items():
         outcomes[name] = generator.fill(name, wanted)
@@ -262,9 +273,7 @@ def _write(
 
     file = model_path(str(settings.model))
     digest = _sha256(file)
-    made = generated_faces(
-        outcomes, digest[:16], settings.temperature, hold_out=not settings.include_real
-    )
+    made = generated_faces(outcomes, digest[:16], settings.draw, hold_out=not settings.include_real)
     faces = [*(real_faces(real) if settings.include_real else ()), *made]
     details: dict[str, Any] = {
         "model": str(settings.model),
@@ -277,8 +286,7 @@ def _write(
             name: getattr(settings, name)
             for name in ("dataset", "data_path", "limit", "counts", "include_real", "form")
         },
-        "temperature": settings.temperature,
-        "seed": settings.seed,
+        **dataclasses.asdict(settings.draw),
     }
     content = report.describe(outcomes, faces, real, settings.limits, **details)
     out = Path(str(settings.out)).absolute()

@@ -97,7 +97,9 @@ def measure_metrics(
     texts = []
     of_samples = [name for name in chosen if name in OF_SAMPLES]
     if of_samples:
-        plan = sample_metrics.SamplePlan(of_samples, settings.temperature, seeds, settings.samples)
+        plan = sample_metrics.SamplePlan(
+            of_samples, settings.temperature, seeds, settings.samples, settings.label_strength
+        )
         result["samples"] = sample_metrics.sample_metrics(
             model, judges.judge, held_out, train, plan, judges.chooser
         )
@@ -120,8 +122,15 @@ def _classification(
     real = spread(train, settings.training_images or len(train))
     sets = {}
     for seed in range(settings.seed, settings.seed + settings.metric_seeds):
-        images = model.sample(real.labels, n=len(real), temperature=settings.temperature, seed=seed)
-        provenance = {"model": settings.model, "temperature": settings.temperature, "seed": seed}
+        images = model.sample(
+            real.labels, len(real), settings.temperature, seed, settings.label_strength
+        )
+        provenance = {
+            "model": settings.model,
+            "temperature": settings.temperature,
+            "label_strength": settings.label_strength,
+            "seed": seed,
+        }
         generated = dataclasses.replace(
             real, name="generated", images=images, provenance=provenance
         )

@@ -35,6 +35,11 @@ class MetricSettings:
     pixel_model: str | None = setting(
         None, "What trainers.synthesis saved, ending in .npz: its edits beside the flow's."
     )
+    label_strength: float = setting(
+        1.0,
+        "Of samples: more than 1 shows the label more plainly than the data does; precision and "
+        "coverage tell what that costs.",
+    )
     samples: int = setting(5000, "Most samples of a seed; else as many as held-out images.")
     metric_seeds: int = setting(
         3, "Sets of samples, from --seed on; figures are means over them with intervals."
@@ -74,6 +79,8 @@ class MetricSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--{name} must be a positive integer, got {value}")
+        if not 0 <= self.label_strength < float("inf"):
+            raise ValueError(f"--label_strength must not be negative, got {self.label_strength}")
         if self.classifier_minutes is not None and not self.classifier_minutes > 0:
             raise ValueError(f"--classifier_minutes must be positive: {self.classifier_minutes}")
         given = {name: getattr(self, name) for name in ("judge", "classifier", "identity")}

@@ -35,6 +35,9 @@ class SampleSettings:
     )
     n: int = setting(16, "Samples per label.")
     temperature: float = setting(0.7, "Factor of the latents' standard deviation.")
+    label_strength: float = setting(
+        1.0, "More than 1 shows the label more plainly than the data does, up to caricatures."
+    )
     seed: int = setting(0, "The same seed gives the same samples.")
     out: str = setting("samples.png", "PNG to write.")
 
@@ -46,6 +49,8 @@ class SampleSettings:
             raise ValueError(f"--n must be a positive integer, got {self.n}")
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):
             raise ValueError(f"--temperature must not be negative, got {self.temperature}")
+        if not (self.label_strength >= 0 and math.isfinite(self.label_strength)):
+            raise ValueError(f"--label_strength must not be negative, got {self.label_strength}")
         if Path(self.out).suffix.lower() != ".png":
             raise ValueError(f"--out must end in .png, got {self.out!r}")
         folder = Path(self.out).parent
@@ -63,6 +68,10 @@ def main(settings: SampleSettings) -> int:
 
         model = load_model(settings.model or "")
         labels = chosen_labels(settings.label, model.config.classes)
+        if settings.label_strength != 1 and not model.config.classes:
+            raise ValueError(
+                f"--label_strength={settings.label_strength}: this model has no labels"
+            )
     except (ValueError, OSError) as error:
         raise flags.UserError(str(error)) from error
 
@@ -98,7 +107,9 @@ def _rows(
     model: BPLF, labels: list[str | None], settings: SampleSettings
 ) -> list[tuple[str, list[np.ndarray]]]:
     draw = [
-        model.sample(label, n=settings.n, temperature=settings.temperature, seed=settings.seed)
+        model.sample(
+            label, settings.n, settings.temperature, settings.seed, settings.label_strength
+        )
         for label in labels
     ]
     if len(labels) > 1:

@@ -29,6 +29,7 @@ class SamplePlan:
     Attributes:
       metrics: some of `trainers.metric_settings.OF_SAMPLES`.
       temperature: of the samples.
+      label_strength: likewise, see `BPLF.sample`.
       seeds: one set of samples for each.
       count: most samples of a set; there are as many of each label as there are held-out images.
     """
@@ -37,6 +38,7 @@ class SamplePlan:
     temperature: float
     seeds: Sequence[int]
     count: int
+    label_strength: float = 1.0
 
 
 def sample_metrics(
@@ -75,7 +77,7 @@ def sample_metrics(
     samples, training = [], []
     for seed in plan.seeds:
         drawn = model.sample(
-            compared.labels, n=len(compared), temperature=plan.temperature, seed=seed
+            compared.labels, len(compared), plan.temperature, seed, plan.label_strength
         )
         samples.append(measurer.figures(drawn, compared.labels, memorisation=True))
         some = drawn_like(compared.labels, train, seed)
@@ -83,6 +85,7 @@ def sample_metrics(
         training.append(measurer.figures(images, labels, memorisation=False))
     return {
         "temperature": plan.temperature,
+        "label_strength": plan.label_strength,
         "seeds": list(plan.seeds),
         "images_each": len(compared),
         "held_out": {"accuracy": measurer.accuracy, "macro_f1": measurer.macro_f1},
@@ -202,7 +205,8 @@ def table(result: dict[str, Any]) -> str:
     ]
     held_out = result["held_out"]
     parts = [
-        f"samples at temperature {result['temperature']:g}, {len(result['seeds'])} seeds, "
+        f"samples at temperature {result['temperature']:g}, label strength "
+        f"{result['label_strength']:g}, {len(result['seeds'])} seeds, "
         f"{result['images_each']} images each; the judge reads {held_out['accuracy']:.1%} of the "
         f"held-out ones rightly (macro-F1 {held_out['macro_f1']:.3f})"
     ]

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from datasets.balancing.generating import Generated, Outcome
+from datasets.balancing.generating import Draw, Generated, Outcome
 from datasets.source import ImageSource
 
 GENERATED = "generated"
 REAL = "real"
 COLUMNS = (
     *("key", "split", "label", "generated", "model", "seed", "number", "temperature"),
+    "label_strength",
     *("log_prob", "confidence", "distance", "nearest", "data", "place"),
 )
 """Of the list of all faces: `Face.row`."""
@@ -34,9 +35,9 @@ class Face:
       image: uint8 `[H, W, C]`.
       provenance: `generated`, true or false. Of a generated face the `model` (first digits of its
         file's SHA-256), the `seed` and `number` by which `BPLF.sample` draws it again, the
-        `temperature`, its `log_prob` in nats, the classifier's `confidence`, the `distance` to the
-        nearest training image in grey levels, and `nearest`, the key of that image. Of a real one
-        its `data` set and its `place` in the split.
+        `temperature` and `label_strength`, its `log_prob` in nats, the classifier's `confidence`,
+        the `distance` to the nearest training image in grey levels, and `nearest`, the key of that
+        image. Of a real one its `data` set and its `place` in the split.
     """
 
     key: str
@@ -66,14 +67,14 @@ def real_faces(sources: Mapping[str, ImageSource]) -> Iterator[Face]:
 
 
 def generated_faces(
-    outcomes: Mapping[str, Outcome], model: str, temperature: float, hold_out: bool
+    outcomes: Mapping[str, Outcome], model: str, draw: Draw, hold_out: bool
 ) -> Iterator[Face]:
     """Every generated face, label by label.
 
     Args:
       outcomes: of each label.
       model: what the provenance calls it.
-      temperature: of the samples.
+      draw: how they were drawn.
       hold_out: whether a tenth of each label goes to validation, because nothing else does.
     """
     for label, outcome in outcomes.items():
@@ -81,7 +82,7 @@ def generated_faces(
             held_out = hold_out and i % _HELD_OUT == _HELD_OUT - 1
             split = "validation" if held_out else "train"
             key = f"{GENERATED}/{label}/{face.number:06d}"
-            yield Face(key, split, label, face.image, _provenance(face, model, temperature))
+            yield Face(key, split, label, face.image, _provenance(face, model, draw))
 
 
 def real_key(split: str, place: int) -> str:
@@ -89,13 +90,14 @@ def real_key(split: str, place: int) -> str:
     return f"{REAL}/{split}/{place:06d}"
 
 
-def _provenance(face: Generated, model: str, temperature: float) -> dict[str, Any]:
+def _provenance(face: Generated, model: str, draw: Draw) -> dict[str, Any]:
     return {
         "generated": True,
         "model": model,
         "seed": face.seed,
         "number": face.number,
-        "temperature": temperature,
+        "temperature": draw.temperature,
+        "label_strength": draw.label_strength,
         "log_prob": face.log_prob,
         "confidence": face.confidence,
         "distance": face.distance,

@@ -64,6 +64,21 @@ class Limits:
     attempts: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """How faces are drawn.
+
+    Attributes:
+      temperature: of the samples.
+      label_strength: likewise, see `BPLF.sample`.
+      seed: from which every label gets one of its own, so that no two labels share their faces.
+    """
+
+    temperature: float = 0.7
+    label_strength: float = 1.0
+    seed: int = 0
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Generated:
     """A generated face and all that is known of it.
@@ -71,7 +86,8 @@ class Generated:
     Attributes:
       image: uint8 `[H, W, C]`.
       seed: and
-      number: `model.sample(label, n=number + 1, temperature=..., seed=seed)[number]` is the image.
+      number: `model.sample(label, number + 1, temperature, seed, label_strength)[number]` is the
+        image.
       log_prob: of the image under its label, in nats.
       confidence: the classifier's probability of the label, or None without one.
       distance: to the nearest training image or mirrored one, in grey levels.
@@ -119,8 +135,7 @@ class Generator:
       train: the real training faces, of the model's shape.
       classifier: or None to do without.
       limits: what a face has to come up to.
-      temperature: of the samples.
-      seed: from which every label gets one of its own, so that no two labels share their faces.
+      draw: how faces are drawn.
     """
 
     def __init__(
@@ -129,15 +144,13 @@ class Generator:
         train: ImageSource,
         classifier: Classifier | None,
         limits: Limits,
-        temperature: float,
-        seed: int,
+        draw: Draw,
     ) -> None:
         self._model = model
         self._train = train
         self._classifier = classifier
         self._limits = limits
-        self._temperature = temperature
-        self._seed = seed
+        self._draw = draw
 
     def fill(self, label: str, wanted: int) -> Outcome:
         """Draws faces of a label until there are so many, or the attempts are used up."""
@@ -178,7 +191,7 @@ class Generator:
     def _candidates(self, label: str, most: int) -> Iterator[Generated]:
         """Up to `most` faces, judged but for their repetition."""
         classes = self._model.config.classes
-        seed = self._seed * len(classes) + classes.index(label)
+        seed = self._draw.seed * len(classes) + classes.index(label)
         for start in range(0, most, _BATCH):
             numbers = range(start, min(start + _BATCH, most))
             images = self._drawn(label, seed, numbers)
@@ -202,9 +215,10 @@ class Generator:
     def _drawn(self, label: str, seed: int, numbers: range) -> np.ndarray:
         """What `BPLF.sample` draws under these numbers."""
         seeds = np.stack([np.full(len(numbers), seed), numbers], axis=1).astype(np.int32)
-        temperatures = np.full(len(numbers), self._temperature, np.float32)
+        temperatures = np.full(len(numbers), self._draw.temperature, np.float32)
         latents = self._model.sample_latents(seeds, temperatures)
-        return self._model.decode(np.asarray(latents), label)
+        condition = self._model.strengthened_label(label, self._draw.label_strength)
+        return self._model.decode(np.asarray(latents), condition)
 
     def _min_log_prob(self, label: str) -> float:
         """The quantile wanted of the log-likelihoods of real faces of the label."""

@@ -239,6 +239,22 @@ def test_samples_repeat_by_seed_and_vary() -> None:
     np.testing.assert_array_equal(cold[0], cold[2])
 
 
+def test_label_strength() -> None:
+    model = randomise(_model())
+    plain = model.sample("happy", n=2, seed=5)
+    np.testing.assert_array_equal(plain, model.sample("happy", 2, seed=5, label_strength=1.0))
+    # Strength 0 is the mixture of all labels, whatever the label; 3 goes beyond it.
+    thirds = np.full(3, 1 / 3, np.float32)
+    mixed = model.sample(thirds, n=2, seed=5)
+    for label in ("happy", "sad"):
+        none = model.sample(label, n=2, seed=5, label_strength=0.0)
+        np.testing.assert_array_equal(none, mixed)
+    beyond = np.array([-2 / 3, 7 / 3, -2 / 3], np.float32)
+    strong = model.sample("happy", n=2, seed=5, label_strength=3.0)
+    np.testing.assert_array_equal(strong, model.sample(beyond, n=2, seed=5))
+    assert (strong != plain).any()
+
+
 def test_transfer() -> None:
     model = randomise(_model())
     images = _images(model, 3)
@@ -369,6 +385,8 @@ def test_a_log_likelihood_beyond_float32_is_located() -> None:
         (lambda m: m.sample(), "a label is needed"),
         (lambda m: m.sample("sad", n=0), "n must be a positive integer"),
         (lambda m: m.sample("sad", temperature=-1.0), "temperature must be"),
+        (lambda m: m.sample("sad", label_strength=-1.0), "label_strength must be"),
+        (lambda m: m.sample("sad", label_strength=np.nan), "label_strength must be"),
         (lambda m: m.sample(["sad", "happy"], n=3), "got 2 labels for 3 items"),
         (lambda m: m.decode(np.zeros((1, 63)), "sad"), r"shape \[B, 64\]"),
         (lambda m: m.decode(np.full((1, 64), np.nan), "sad"), "finite floats"),

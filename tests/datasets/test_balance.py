@@ -92,7 +92,7 @@ def test_every_file_says_where_it_comes_from(folder):
             generated += 1
             assert path.parts[-3] == "train"
             assert about["distance"] >= 1.0
-            assert about["temperature"] == 0.7
+            assert (about["temperature"], about["label_strength"]) == (0.7, 1.0)
             assert rows[about["nearest"]]["generated"] == "False"
             for name in ("seed", "number", "model", "log_prob", "distance"):
                 assert row[name] == str(about[name])
@@ -238,6 +238,7 @@ def test_an_interruption_leaves_nothing(form, model, tmp_path, monkeypatch):
         ({"counts": "4"}, "no more than there is: 4 anger"),
         ({"temperature": -1.0}, "--temperature must be 0 or more"),
         ({"temperature": float("nan")}, "--temperature must be 0 or more"),
+        ({"label_strength": -0.5}, "--label_strength must be 0 or more, got -0.5"),
         ({"min_log_prob_quantile": 1.0}, r"must lie in \[0, 1\), got 1.0"),
         ({"min_confidence": 0.5}, "give --classifier too"),
         ({"classifier": "none.keras"}, "no model at none.keras"),

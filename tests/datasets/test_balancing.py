@@ -12,6 +12,7 @@ from datasets.balancing.generating import (
     COPY,
     LIKELIHOOD,
     REPETITION,
+    Draw,
     Generator,
     Limits,
 )
@@ -101,20 +102,21 @@ class Brightness:
         return np.stack([happy, 1 - happy], axis=1).astype(np.float32)
 
 
-def made(model, train, wanted=8, label="happy", classifier=None, seed=0, temperature=0.7, **limits):
+def made(model, train, wanted=8, label="happy", classifier=None, draw=Draw(), **limits):  # noqa: B008
     changed = dataclasses.replace(NO_LIMITS, **limits)
-    generator = Generator(model, train, classifier, changed, temperature, seed)
+    generator = Generator(model, train, classifier, changed, draw)
     outcome = generator.fill(label, wanted)
     assert outcome.attempts == len(outcome.made) + sum(outcome.rejected.values())
     assert outcome.attempts <= changed.attempts * wanted
     return outcome
 
 
-def test_a_face_can_be_drawn_again_by_its_numbers(model, train):
-    outcome = made(model, train)
+@pytest.mark.parametrize("strength", [1.0, 2.5])
+def test_a_face_can_be_drawn_again_by_its_numbers(model, train, strength):
+    outcome = made(model, train, draw=Draw(0.7, strength))
     assert not outcome.short
     face = outcome.made[5]
-    again = model.sample("happy", n=face.number + 1, temperature=0.7, seed=face.seed)[face.number]
+    again = model.sample("happy", face.number + 1, 0.7, face.seed, strength)[face.number]
     assert np.abs(again.astype(int) - face.image).max() <= 1
     images = np.stack([one.image for one in outcome.made])
     np.testing.assert_allclose(
@@ -133,10 +135,10 @@ def test_the_same_for_a_seed_and_others_for_another_seed_or_label(model, train):
     first = pictures()
     np.testing.assert_array_equal(pictures(), first)
     np.testing.assert_array_equal(pictures(wanted=3), first[:3])
-    assert (pictures(seed=1) != first).mean() > 0.5
+    assert (pictures(draw=Draw(seed=1)) != first).mean() > 0.5
     # No label has the latents of another one: seeds of samples are all different.
     seeds = {
-        made(model, train, wanted=1, label=label, seed=seed).made[0].seed
+        made(model, train, wanted=1, label=label, draw=Draw(seed=seed)).made[0].seed
         for label in train.classes
         for seed in (0, 1, 2)
     }
@@ -155,7 +157,7 @@ def test_unlikely_faces_are_rejected(model, train):
     assert all(one.log_prob >= expected for one in outcome.made)
     assert (outcome.rejected[LIKELIHOOD] > 0) == (shares < 1) or outcome.attempts < 40
     # At a temperature of 3 nothing is likely.
-    nothing = made(model, train, wanted=2, temperature=3.0, log_prob_quantile=0.5)
+    nothing = made(model, train, wanted=2, draw=Draw(3.0), log_prob_quantile=0.5)
     assert nothing.short == 2
     assert nothing.rejected[LIKELIHOOD] == nothing.attempts == 8
 
@@ -182,7 +184,7 @@ def test_copies_of_training_images_are_rejected(model, train, mirrored):
 
 
 def test_repetitions_are_rejected(model, train):
-    outcome = made(model, train, temperature=0.0, distance=0.5)
+    outcome = made(model, train, draw=Draw(0.0), distance=0.5)
     assert len(outcome.made) == 1
     assert outcome.rejected[REPETITION] == outcome.attempts - 1 == 31
     assert outcome.short == 7

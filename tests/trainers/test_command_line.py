@@ -59,6 +59,7 @@ def test_bad_flags(tmp_path, arguments, message):
         ([], "--model is required"),
         (["--model=m.keras", "--n=0"], "--n must be a positive integer"),
         (["--model=m.keras", "--temperature=-1"], "--temperature must not be negative"),
+        (["--model=m.keras", "--label_strength=-1"], "--label_strength must not be negative"),
         (["--model=m.keras"], "no model at m.keras"),
         (["--model=docs"], "no model at docs/model.keras"),
         (["--model=m.keras", "--out=grid.txt"], "--out must end in .png"),

@@ -228,6 +228,7 @@ def test_users_mistakes(model, tmp_path):
         ({"network_dtype": "int8"}, "must be one of"),
         ({"split": "public"}, "split must be one of"),
         ({"importance_samples": 1}, "--importance_samples must be 2 or more, got 1"),
+        ({"label_strength": -1.0}, "--label_strength must not be negative, got -1.0"),
         ({"temperature": -1.0}, "--temperature must not be negative, got -1.0"),
         ({"pictures": str(path)}, r"model\.keras is not a folder"),
     ]:

@@ -34,8 +34,8 @@ class Generator:
     def __init__(self, draw):
         self._draw = draw
 
-    def sample(self, label, n, temperature, seed):
-        assert (n, temperature) == (len(label), 0.7)
+    def sample(self, label, n, temperature, seed, label_strength):
+        assert (n, temperature, label_strength) == (len(label), 0.7, 1.0)
         return self._draw(np.asarray(label), seed)
 
 
