@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bplf_tf.files import is_pixel_model, model_path
-from datasets import flags
+from datasets import SPLITS, flags
 from datasets.files import folder_written_aside, write_json, write_text
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
@@ -60,6 +60,7 @@ class CompareSettings:
     out: str | None = setting(None, "Folder to write, which must not exist. Required.")
     dataset: str = setting("drawn_faces", f"Faces: {', '.join(NAMES)}.")
     data_path: str | None = setting(None, "Where they are.")
+    split: str = setting("test", "Held-out split to edit: validation or test.")
     unpaired: bool = setting(
         False, "Take faces of drawn_faces or emotionset one by one, as those of all other data."
     )
@@ -71,7 +72,7 @@ class CompareSettings:
     pairs: int = setting(300, "Fit every expression to at most so many pairs.")
     limit: int | None = setting(None, "Unpaired: read at most so many images of each split.")
     test_people: int = setting(
-        100, "Edit the faces of at most so many people, or so many faces, of the test split."
+        100, "Edit the faces of at most so many people, or so many faces, of the held-out split."
     )
     temperature: float = setting(0.7, "Of the faces that the flow draws for the strip.")
     seed: int = setting(0, "Of these faces.")
@@ -82,6 +83,7 @@ class CompareSettings:
             if not getattr(self, name):
                 raise ValueError(f"--{name} is required")
         choice("dataset", self.dataset, NAMES)
+        choice("split", self.split, SPLITS[1:])
         if Path(str(self.out)).exists():
             raise FileExistsError(f"--out={self.out} exists: remove it or choose another folder")
         for name, least in (("pairs", 2), ("test_people", 2), ("limit", 1)):
@@ -109,8 +111,8 @@ class CompareSettings:
         except ValueError:
             raise ValueError(f"--strengths must be numbers, got {given}") from None
         # The greatest is that of bplf_tf.editing, which needs TensorFlow.
-        if not numbers or not all(0 < number <= 2 for number in numbers):
-            raise ValueError(f"--strengths must be above 0 and at most 2, got {given or 'none'}")
+        if not numbers or not all(0 < number <= 4 for number in numbers):
+            raise ValueError(f"--strengths must be above 0 and at most 4, got {given or 'none'}")
         return tuple(numbers)
 
     @property
@@ -205,7 +207,7 @@ def _from_pairs(settings: CompareSettings, flow: BPLF) -> Material:
         load_pairs(
             settings.dataset, split, settings.data_path, height, channels=channels, people=people
         )
-        for split, people in (("train", most), ("test", settings.test_people))
+        for split, people in (("train", most), (settings.split, settings.test_people))
     )
     _check_classes(settings, train.classes, flow)
     parts = {name: train.of(name, settings.pairs) for name in train.expressions}
@@ -244,7 +246,7 @@ def _from_labels(settings: CompareSettings, flow: BPLF) -> Material:
             channels=channels,
             limit=settings.limit,
         )
-        for split in ("train", "test")
+        for split in ("train", settings.split)
     )
     _check_classes(settings, train.classes, flow)
     counts = train.class_counts()
@@ -257,7 +259,7 @@ def _from_labels(settings: CompareSettings, flow: BPLF) -> Material:
     neutral = by_label.pop(NEUTRAL)
     cases = cases_of_faces(test, settings.test_people)
     if len(np.unique(cases.people)) < 2:
-        raise ValueError(f"--dataset={settings.dataset}: needed are two {NEUTRAL} test images")
+        raise ValueError(f"--dataset={settings.dataset}: needed are two {NEUTRAL} images of --split")
     pixel = PixelSynthesis().fit_unpaired(neutral, by_label)
     return Material(pixel, by_label, cases, train.provenance)
 

@@ -192,7 +192,7 @@ def test_an_arc_keeps_the_length_and_its_ends():
 def test_bad_calls_are_refused(model):
     images = images_of(2)
     for function, message in [
-        (lambda: editing.transfer(model, images, "happy", strength=3), r"strength must lie in -1"),
+        (lambda: editing.transfer(model, images, "happy", strength=5), r"strength must lie in -1"),
         (lambda: editing.transfer(model, images, "happy", strength=np.nan), "got nan"),
         (lambda: editing.transfer(model, images, "bored"), "unknown label 'bored'"),
         (lambda: editing.transfer(model, images / 255, "happy"), "must be uint8"),

@@ -174,7 +174,7 @@ def test_users_mistakes(flow, unconditional, pixel, tmp_path):
         ({"target": "happy:0"}, "shares must be 0 or more, and not all 0"),
         ({"target": "happy:1,bored:1"}, "unknown label 'bored'"),
         ({"source": "bored"}, "unknown label 'bored'"),
-        ({"strength": 5.0}, r"strength must lie in -1\.\.2, got 5"),
+        ({"strength": 5.0}, r"strength must lie in -1\.\.4, got 5"),
         ({"strength": float("nan")}, "must be finite numbers"),
         ({"sweep": ["0", "much"]}, "--sweep must be numbers, got 0,much"),
         ({"detector": "eyes"}, "--detector must be one of haar, yunet, mtcnn, none; got 'eyes'"),
