@@ -259,7 +259,9 @@ def _from_labels(settings: CompareSettings, flow: BPLF) -> Material:
     neutral = by_label.pop(NEUTRAL)
     cases = cases_of_faces(test, settings.test_people)
     if len(np.unique(cases.people)) < 2:
-        raise ValueError(f"--dataset={settings.dataset}: needed are two {NEUTRAL} images of --split")
+        raise ValueError(
+            f"--dataset={settings.dataset}: needed are two {NEUTRAL} images of --split={settings.split}"
+        )
     pixel = PixelSynthesis().fit_unpaired(neutral, by_label)
     return Material(pixel, by_label, cases, train.provenance)
 
