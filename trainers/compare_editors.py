@@ -260,7 +260,7 @@ def _from_labels(settings: CompareSettings, flow: BPLF) -> Material:
     cases = cases_of_faces(test, settings.test_people)
     if len(np.unique(cases.people)) < 2:
         raise ValueError(
-            f"--dataset={settings.dataset} --split={settings.split}: needed are two {NEUTRAL} images"
+            f"--dataset={settings.dataset}: its split {settings.split} has no two {NEUTRAL} images"
         )
     pixel = PixelSynthesis().fit_unpaired(neutral, by_label)
     return Material(pixel, by_label, cases, train.provenance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -155,7 +155,10 @@ class _Measurer:
     def _memorisation(self, images: np.ndarray) -> dict[str, dict[str, float]]:
         """Of pixels, where copies are told from faces alike, and of features, which flips keep."""
         some = np.linspace(0, len(images) - 1, min(len(images), _MEMORISED_AMONG)).astype(int)
-        kinds = {"pixels": np.asarray, "features": self._judge.features}
+        kinds: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+            "pixels": np.asarray,
+            "features": self._judge.features,
+        }
         if not self._known:  # the same for every set of samples
             held_out = spread(self._held_out, _MEMORISED_AMONG).images
             for kind, read in kinds.items():
