@@ -88,7 +88,7 @@ def make(
     at_once: int,
     done_before: int = 0,
     for_later: int = 0,
-    after_each: Callable[[dict[str, str]], None] = lambda failed: None,
+    after_each: Callable[[dict[str, str]], object] = lambda failed: None,
 ) -> dict[str, str]:
     """Makes the runs that are not done; a progress bar tells how many are left of the whole plan.
 
