@@ -60,8 +60,6 @@ def test_no_image_has_the_size_that_emotionset_needs():
     assert "table 3's 2.12 bits/dim and table 4's 4498.3 nats" in why
     assert "images of 1330 numbers" in why
     assert bits_per_dim(TABLE_4["bplf_3x3_svd"][2], 1330) == pytest.approx(2.12, abs=5e-3)
-    # Where the size is told, figures that fit it are no contradiction.
-    assert bits_per_dim(log_likelihood(2.12, 48 * 48), 48 * 48) == pytest.approx(2.12)
 
 
 def test_figures_of_other_models_are_compared_with_their_papers():
