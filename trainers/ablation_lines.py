@@ -193,7 +193,7 @@ def _mean(runs: OfSeeds, column: str) -> Estimate:
 
 
 def _reached(runs: OfSeeds, first: OfSeeds) -> Reached | None:
-    minutes, steps, pairs = [], [], 0
+    minutes, steps, pairs = list[float](), list[int](), 0
     for seed in sorted(runs.keys() & first.keys()):
         own, target = curve(runs[seed]), curve(first[seed])
         if not (own and target and _comparable(runs[seed], first[seed])):

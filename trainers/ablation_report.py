@@ -21,8 +21,8 @@ _NOT_ANSWERED = (
     "its own or those of the method that it is compared with"
 )
 _UNLIKE = (
-    f"{_UNLIKE_MARK} seeds that are no pair, since they were made on another machine or on other "
-    "cores than those of the method that it is compared with"
+    f"{_UNLIKE_MARK} seeds that are no pair, since they were made on another machine, other cores "
+    "or with another number of runs at once than those of the method that it is compared with"
 )
 
 Cells = list[list[str]]

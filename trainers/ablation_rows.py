@@ -15,11 +15,14 @@ from trainers.resumable_runs import Cell
 COLUMNS = (
     "dataset", "budget", "amount", "method", "seed", "bits_per_dim", "bits_per_dim_truncated",
     "nats", "train_bits_per_dim", "steps", "minutes", "images_per_second", "parameters",
-    "svd_rank", "rollbacks", "cores", "machine", "commit", "flags", "curve", "failed",
+    "svd_rank", "rollbacks", "cores", "at_once", "machine", "commit", "flags", "curve", "failed",
 )  # fmt: skip
 """`nats` is the log-likelihood of images scaled to [-1, 1]; `svd_rank` is of the last training
-images, where they are truncated; `cores` and `machine` name all that the run was made on; `curve`
-is of held-out images, a `step:minutes:bits_per_dim` for each epoch."""
+images, where they are truncated; `cores`, `at_once` (runs at the same time) and `machine` name all
+that the run was made on; `curve` is of held-out images, a `step:minutes:bits_per_dim` for each
+epoch."""
+
+_MADE_ON = ("cores", "at_once", "machine")
 
 Row = dict[str, str]
 Key = tuple[str, ...]
@@ -72,7 +75,8 @@ def of_run(cell: Cell) -> Row:
         row["bits_per_dim_truncated"] = f"{result['bits_per_dim_truncated']:.4f}"
     row["svd_rank"] = result.get("svd_rank", "")
     machines = cell.machines()
-    row["cores"] = _in_turn(str(machine["cores"]) for machine in machines)
+    for name in ("cores", "at_once"):
+        row[name] = _in_turn(str(machine.get(name, "")) for machine in machines)
     row["machine"] = _in_turn(
         " ".join(machine.get(name, "") for name in ("system", "architecture", "processor")).strip()
         for machine in machines
@@ -98,10 +102,9 @@ def _in_turn(names: Iterable[str]) -> str:
 
 
 def alike(row: Row, other: Row) -> bool:
-    """Whether both runs were made on one machine and as many cores, from start to end."""
-    names = ("cores", "machine")
-    same = all(row.get(name, "") == other.get(name, "") for name in names)
-    return same and not any(_THEN in row.get(name, "") for name in names)
+    """Whether both were made on one machine, cores and runs beside them, from start to end."""
+    same = all(row.get(name, "") == other.get(name, "") for name in _MADE_ON)
+    return same and not any(_THEN in row.get(name, "") for name in _MADE_ON)
 
 
 def curve(row: Row) -> list[Point]:

@@ -52,7 +52,7 @@ def run_all(
       The runs that were left out, because another process was making them.
     """
     shares = _shares(at_once)
-    left, left_out = list(plan), []
+    left, left_out = list(plan), list[Planned]()
     running: dict[int, tuple[Planned, subprocess.Popen[bytes]]] = {}
 
     def processes() -> list[subprocess.Popen[bytes]]:

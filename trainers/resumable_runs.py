@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from datasets.files import write_text
 from trainers import environment, many_runs
+from trainers.child_processes import InUseError
 from trainers.many_runs import Planned
 from trainers.run_directory import RunDirectory
 
@@ -44,12 +45,12 @@ class Cell:
     def _machines(self) -> Path:
         return self.directory.path.with_name(f"{self.directory.path.name}.machines")
 
-    def note_machine(self, cores: int) -> None:
-        """Notes on what, and on how many cores, the run starts or goes on.
+    def note_machine(self, cores: int, at_once: int) -> None:
+        """Notes on what, on how many cores and beside how many others the run starts or goes on.
 
-        A run knows but the last; and where the system cannot deal cores out, not even that.
+        A run knows but the last machine; and where the system cannot deal cores out, not its share.
         """
-        line = json.dumps({**environment.machine(), "cores": cores})
+        line = json.dumps({**environment.machine(), "cores": cores, "at_once": at_once})
         # Where there is no directory, what was noted is of a run that was removed.
         before = self._machines.read_text(encoding="utf-8") if self._noted else ""
         write_text(self._machines, f"{before}{line}\n")
@@ -59,7 +60,7 @@ class Cell:
         return self.directory.path.exists() and self._machines.exists()
 
     def machines(self) -> list[dict[str, Any]]:
-        """Those that the run was made on, as of `environment.machine`, one after the other."""
+        """What the run was made on, as noted, one after the other; else what it knows itself."""
         if self._noted:
             lines = self._machines.read_text(encoding="utf-8").splitlines()
             return [json.loads(line) for line in lines]
@@ -92,7 +93,7 @@ def make(
 ) -> dict[str, str]:
     """Makes the runs that are not done; a progress bar tells how many are left of the whole plan.
 
-    A run that another process is making is left to it, and told.
+    A run that another process is making, or has made meanwhile, is left to it, and told.
 
     Args:
       cells: the runs, in their order.
@@ -113,13 +114,15 @@ def make(
 
     def start(run: Planned, cores: set[int]) -> subprocess.Popen[bytes]:
         cell = by_name[run.name]
+        if cell.done:
+            raise InUseError("another process has made it meanwhile")
         arguments = [*shlex.split(cell.flags), "--resume"]
         arguments += [f"--data_path={data_path}"] if data_path else []
         cell.stamp.parent.mkdir(parents=True, exist_ok=True)
         write_text(cell.stamp, cell.flags + "\n")
         process = many_runs.start_fit(arguments, cell.directory.path, cores, append=True)
         try:
-            cell.note_machine(len(cores))
+            cell.note_machine(len(cores), at_once)
         except BaseException:  # nobody knows of the process yet
             process.terminate()
             raise
@@ -139,5 +142,5 @@ def make(
     with bar:
         for run in many_runs.run_all(left, at_once, start, ended):
             cell = by_name[run.name]
-            bar.write(f"{cell.method}, seed {cell.seed}: another process is making it")
+            bar.write(f"{cell.method}, seed {cell.seed}: another process makes it")
     return failed

@@ -97,7 +97,7 @@ def main(settings: SweepSettings) -> int:
         print(f"{run.name}: {row['failed'] or row['bits_per_dim'] + ' bits/dim'}", flush=True)
 
     for run in many_runs.run_all(left, settings.at_once, start, ended):
-        print(f"{run.name}: another process is making it")
+        print(f"{run.name}: another process makes it")
     names = {run.name for run in left}
     print(markdown(rows))
     return 1 if any(row["failed"] for row in rows if row["name"] in names) else 0

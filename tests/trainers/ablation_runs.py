@@ -10,7 +10,7 @@ def rows_of(method, bits, minutes=10.0, **columns):
             **dict.fromkeys(COLUMNS, ""),
             "method": method, "seed": str(seed), "bits_per_dim": str(value), "nats": "100.0",
             "steps": "9", "minutes": str(minutes), "parameters": "1234", "cores": "2",
-            "machine": "Linux x86_64", **columns,
+            "at_once": "1", "machine": "Linux x86_64", **columns,
         }
         for seed, value in enumerate(bits)
     ]  # fmt: skip

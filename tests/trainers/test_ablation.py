@@ -110,7 +110,7 @@ def written(tmp_path, results, **changes):
     return settings_of, rows
 
 
-def test_runs_of_another_session_count_by_their_rows(tmp_path, monkeypatch, capsys):
+def test_runs_made_elsewhere_count_by_their_rows(tmp_path, monkeypatch, capsys):
     results = tmp_path / "docs.csv"
     plan, rows = written(tmp_path, results, seeds=3)
     other = {**rows[0], "flags": "of another plan"}
@@ -161,10 +161,10 @@ def test_the_bar_counts_the_whole_plan(tmp_path, monkeypatch):
 def test_a_run_remembers_all_that_it_was_made_on(tmp_path):
     directory = RunDirectory(tmp_path / "seed_0")
     cell = Cell("glow", 0, "--flags", directory)
-    cell.note_machine(4)  # of a start that came to nothing
-    cell.note_machine(2)
+    cell.note_machine(4, at_once=1)  # of a start that came to nothing
+    cell.note_machine(2, at_once=1)
     directory.path.mkdir()
-    cell.note_machine(1)
+    cell.note_machine(1, at_once=2)
     assert [machine["cores"] for machine in cell.machines()] == [2, 1]
     result = {"bits_per_dim": 3.0, "steps": 2, "minutes": 1.0, "rollbacks": 1}
     directory.result.write_text(json.dumps(result))
@@ -179,7 +179,7 @@ def test_a_run_remembers_all_that_it_was_made_on(tmp_path):
         "epoch,step,minutes,bits_per_dim,val_bits_per_dim\n1,1,0.5,4,3.5\n2,2,1.0,3,3.0\n"
     )
     row = ablation_rows.of_run(cell)
-    assert (row["cores"], row["rollbacks"]) == ("2, then 1", "1")
+    assert (row["cores"], row["at_once"], row["rollbacks"]) == ("2, then 1", "1, then 2", "1")
     assert not ablation_rows.alike(row, row)
     assert ablation_rows.curve(row) == [(1, 0.5, 3.5), (2, 1.0, 3.0)]
     # Of a run from before they were noted, the last one is known.

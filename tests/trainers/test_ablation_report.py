@@ -75,7 +75,12 @@ def test_a_reference_of_few_minutes_answers_nothing(budget):
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("cores", "1"), ("machine", "Linux aarch64"), ("cores", "2, then 1")],
+    [
+        ("cores", "1"),
+        ("at_once", "2"),
+        ("machine", "Linux aarch64"),
+        ("cores", "2, then 1"),
+    ],
 )
 def test_runs_of_other_cores_or_machines_are_no_pairs_at_equal_time(column, value):
     columns = {"budget": "minutes", "amount": "10"}
