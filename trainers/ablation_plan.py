@@ -138,7 +138,7 @@ class Budget:
         """Raises `ValueError` naming the flag."""
         if self.kind not in BUDGETS:
             raise ValueError(f"--budget must be one of {', '.join(BUDGETS)}, got {self.kind!r}")
-        whole = self.kind == "minutes" or self.amount == int(self.amount)
+        whole = self.kind == "minutes" or float(self.amount).is_integer()
         if not self.amount > 0 or not whole:
             unit = "minutes" if self.kind == "minutes" else "steps"
             raise ValueError(f"--amount must be a positive number of {unit}, got {self.amount}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -51,17 +52,21 @@ def ended_with_the_block(
         received.append(number)
         if len(received) > 1:
             _raise(number)
+        # Not print: a signal may come in the midst of one.
+        os.write(2, b"\nstopping, when what runs has saved a checkpoint; once more to kill it\n")
 
     def check() -> None:
         if received:
             _raise(received[0])
 
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in _SIGNALS} if in_main_thread else {}
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # others cannot have handlers
+        handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        # What is ignored, as under nohup, stays so; None is no handler of Python's.
+        before = {n: old for n, old in handlers.items() if old not in (signal.SIG_IGN, None)}
     try:
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # as under nohup, which is to be obeyed
-                signal.signal(number, receive)
+        for number in before:
+            signal.signal(number, receive)
         try:
             yield check
             check()  # a signal that came after the last call
