@@ -59,7 +59,7 @@ def ended_with_the_block(
         if received:
             _raise(received[0])
 
-    before = {}
+    before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():  # others cannot have handlers
         handlers = {number: signal.getsignal(number) for number in _SIGNALS}
         # What is ignored, as under nohup, stays so; None is no handler of Python's.
