@@ -16,7 +16,11 @@ from datasets.files import write_text
 from trainers import environment, many_runs
 from trainers.child_processes import InUseError
 from trainers.many_runs import Planned
+from trainers.nonfinite import NONFINITE
 from trainers.run_directory import RunDirectory
+
+
+_WHY = {NONFINITE: "a loss was not finite, "}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,8 +138,10 @@ def make(
         cell = by_name[run.name]
         if code:
             log = many_runs.log_of(cell.directory.path)
-            failed[run.name] = f"exit code {code}, see {log}"
-            bar.write(f"{cell.method}, seed {cell.seed}: {failed[run.name]}")
+            why = f"exit code {code}, {_WHY.get(code, '')}see "
+            bar.write(f"{cell.method}, seed {cell.seed}: {why}{log}")
+            # For tables, which others read elsewhere.
+            failed[run.name] = f"{why}{log.parent.name}/{log.name}"
         after_each(failed)
         bar.update()
 

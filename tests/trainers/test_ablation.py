@@ -212,11 +212,11 @@ def test_a_run_that_fails_is_told(tmp_path):
     (folder / "seed_0").write_text("not a directory")
     assert ablation.main(broken) == 1
     (row,) = read(tmp_path / "out" / "results.csv")
-    assert row["failed"].startswith("exit code 2, see ")
+    assert row["failed"] == "exit code 2, see glow/seed_0.log"
     assert not row["bits_per_dim"]
     assert "is not a directory" in (folder / "seed_0.log").read_text()
     text = (tmp_path / "out/table_3_drawn_faces_steps_2.md").read_text()
-    assert "| glow | failed: exit code 2, see " in text
+    assert "| glow | failed: exit code 2, see glow/seed_0.log | " in text
     assert "| bplf_3x3 | no run yet |" not in text  # it was not asked for
 
 
