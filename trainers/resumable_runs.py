@@ -19,7 +19,6 @@ from trainers.many_runs import Planned
 from trainers.nonfinite import NONFINITE
 from trainers.run_directory import RunDirectory
 
-
 _WHY = {NONFINITE: "a loss was not finite, "}
 
 
