@@ -190,7 +190,7 @@ def test_differences_that_answer_a_question_have_a_table():
     assert told["bplf_3x3 †", "bplf_3x3_no_g0_actnorm"][0] == "+0.1000 ± 0.0000"
     assert told["bplf_3x3_svd †", "glow"] == ["no pair of runs", "", ""]
     text = markdown("t", [table(lines(rows, names), OURS), [heading, *cells]], ["n"])
-    assert text.count("| --- |") == 2
+    assert text.count("\n| --- |") == 2
     assert "is it g0, or would an ActNorm do?" in text
     notes = footnotes(lines(rows[:6], names), OURS, {}, [heading, *cells])
     assert any(note.startswith("† not answered") for note in notes)

@@ -83,7 +83,8 @@ def parent(tmp_path):
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
     for file in tmp_path.glob("*.pid"):
         if alive(int(file.read_text())):
             os.kill(int(file.read_text()), signal.SIGKILL)
