@@ -80,7 +80,7 @@ class Contradiction(NamedTuple):
 
 def contradictions() -> list[Contradiction]:
     """What the tables' figures have against each other, the text and what was published before."""
-    found = []
+    found: list[Contradiction] = []
     for dataset, dimensions in DIMENSIONS.items():
         found += _between_tables(dataset, dimensions)
     for dataset in DATASETS:
