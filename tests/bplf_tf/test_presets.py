@@ -42,7 +42,7 @@ VARIANTS = [
     ("realnvp", {"network": "residual", "label_at": "output"}),
     ("realnvp", {"classes": ()}),
     ("bplf_inception_a", {"classes": ()}),
-    ("bplf_inception_b", {"classes": ()}),
+    pytest.param("bplf_inception_b", {"classes": ()}, marks=pytest.mark.slow),
     ("nice", {"classes": (), "split_prior": "learned", "top_prior": "learned"}),
 ]
 
