@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
 
-from datasets.cores import cores
+from datasets.cores import cores, processor
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
@@ -42,13 +41,7 @@ def ratio(value: float, reference: float | None) -> str:
 
 def machine() -> str:
     """Processor, cores and Python: what a figure means nothing without."""
-    model = platform.processor() or platform.machine()
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (FileNotFoundError, StopIteration):
-        pass  # not Linux on x86: the name above has to do
-    return f"{model}, {cores()} cores, Python {platform.python_version()}"
+    return f"{processor()}, {cores()} cores, Python {platform.python_version()}"
 
 
 def load_warning() -> str | None:

@@ -21,7 +21,14 @@ START_IMAGES = 256
 
 
 class Training(FlowModel):
-    """What Keras calls, and what a training step is made of."""
+    """What Keras calls, and what a training step is made of.
+
+    Attributes:
+      annealing: how far the `"anneal"` protocol of `bplf_tf.svd` is; None where it goes by
+        `svd_anneal_steps`. To be set before the first step.
+    """
+
+    annealing: svd.Annealing | None = None
 
     def compile(self, optimizer: Any = "adam", jit_compile: Any = False, **kwargs: Any) -> None:
         """As `keras.Model.compile`; the loss is bits/dim and cannot be replaced.
@@ -161,7 +168,7 @@ class Training(FlowModel):
           images: uint8 `[B, H, W, C]`: in a replica context the replica's part of the batch.
           step: number of the training step, from 0, on which the noise depends.
         """
-        images = svd.training_images(images, self.config, step)
+        images = svd.training_images(images, self.config, step, self.annealing)
         return self._dequantise(images, self._training_keys(images, step))
 
     def training_log_prob(

@@ -6,25 +6,25 @@ Every method of the table is trained with several seeds, each run in a directory
 that came to their end are not made again, and those that were stopped go on, with the same command.
 --results gathers a row for each run, and a run that has its row there is done, wherever it was
 made. The folder --out then holds, for each table, a file in Markdown and in LaTeX, written anew
-after each run, and at the end learning curves and samples of the runs whose directories are there.
+after each run, and at the end learning curves, and samples of the models that are there.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from datasets import NAMES, flags
-from datasets.files import write_csv, write_text
+from datasets.files import write_text
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers import ablation_report, many_runs, resumable_runs
-from trainers.ablation_plan import BUDGETS, TABLES, Budget, Method, budget_flags, methods
+from trainers import ablation_report, ablation_rows, many_runs, resumable_runs
+from trainers.ablation_lines import absent, by_method, lines
+from trainers.ablation_plan import BUDGETS, TABLES, Budget, Method, fitted, methods
 from trainers.ablation_report import Subject
+from trainers.ablation_rows import Row, key_of
 from trainers.resumable_runs import Cell
 from trainers.run_directory import RunDirectory
 from trainers.settings import FitSettings, choice
@@ -102,55 +102,59 @@ class AblationSettings:
         return Budget(self.budget, self.amount)
 
 
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a table takes.
+
+    Attributes:
+      methods: their names, the one that others are compared with first.
+      cells: the runs, seed after seed, so that a stopped plan has whole comparisons.
+      unfit: why a method is left out.
+    """
+
+    methods: list[str]
+    cells: list[Cell]
+    unfit: dict[str, str]
+
+
 def main(settings: AblationSettings) -> int:
     """Makes the runs that are missing and writes what all of them reached; 1 if one failed."""
     try:
         settings.check()
         import_tensorflow()
-        chosen = _chosen(settings)
-        cells = _cells(settings, chosen)
-        resumable_runs.check_stamps(cells)
+        plan = make_plan(settings)
+        resumable_runs.check_stamps(plan.cells)
     except (ValueError, OSError, ImportError) as error:
         raise flags.UserError(str(error)) from error
-    left = [cell for cell in cells if not (cell.done or _told(settings, cell))]
+    for name, why in plan.unfit.items():
+        print(f"{name} is left out: {why}", flush=True)
+    told = ablation_rows.read(_results(settings))
+    done = {key for key, row in told.items() if not row["failed"]}
+    left = [cell for cell in plan.cells if not (cell.done or key_of(cell) in done)]
     if settings.plan_only:
-        for cell in cells:
+        for cell in plan.cells:
             print(f"{'to do' if cell in left else 'done':<6}{cell.directory.path}: {cell.flags}")
         return 0
-    names = [name for name, _ in chosen]
 
-    def report(failed: dict[str, str]) -> None:
+    def report(failed: dict[str, str]) -> list[Row]:
         # After each, so that the plan may be stopped at any time.
-        _report_tables(settings, names, _rows(settings, cells, failed))
+        rows = _rows(settings, plan.cells, failed)
+        _write_tables(settings, plan, rows)
+        return rows
 
     now = left[: settings.most_runs]
-    done = len(cells) - len(left)
-    failed = resumable_runs.make(now, settings.data_path, settings.at_once, done, report)
-    report(failed)
-    _draw(settings, names, cells)
-    if len(left) > len(now):
-        print(f"{len(left) - len(now)} runs are left: the same command makes them")
+    later = len(left) - len(now)
+    failed = resumable_runs.make(
+        now, settings.data_path, settings.at_once, len(plan.cells) - len(left), later, report
+    )
+    _show(settings, plan, report(failed))
+    if later:
+        print(f"{later} runs are left: the same command makes them")
     return 1 if failed else 0
 
 
 def _results(settings: AblationSettings) -> Path:
     return Path(settings.results or Path(settings.out) / "results.csv")
-
-
-def _told(settings: AblationSettings, cell: Cell) -> dict[str, str] | None:
-    """The row of a run that came to its end, perhaps elsewhere."""
-    for row in many_runs.read_rows(_results(settings)):
-        if _key(row) == _key_of(cell) and not row["failed"]:
-            return row
-    return None
-
-
-def _key(row: dict[str, str]) -> tuple[str, ...]:
-    return tuple(row[name] for name in ("method", "seed", "flags"))
-
-
-def _key_of(cell: Cell) -> tuple[str, ...]:
-    return cell.method, str(cell.seed), cell.flags
 
 
 def _chosen(settings: AblationSettings) -> list[Method]:
@@ -167,14 +171,18 @@ def _chosen(settings: AblationSettings) -> list[Method]:
     return [method for i, method in enumerate(every) if i == 0 or method[0] in wanted]
 
 
-def _cells(settings: AblationSettings, chosen: Sequence[Method]) -> list[Cell]:
-    """Every run of the plan: seed after seed, so that a stopped plan has whole comparisons."""
+def make_plan(settings: AblationSettings) -> Plan:
+    """Every run of a table, checked.
+
+    Raises:
+      ValueError: for a method that the table does not have, or flags that do not fit together.
+      OSError: the data set is not there.
+    """
     import datasets
 
+    chosen = _chosen(settings)
     shared = shlex.join([f"--dataset={settings.dataset}", *shlex.split(settings.common)])
-    arguments = [f"{shared} {own}" for _, own in chosen]
-    of_methods = [flags.parse(FitSettings, shlex.split(text)) for text in arguments]
-    first = of_methods[0]
+    first = flags.parse(FitSettings, shlex.split(f"{shared} {chosen[0][1]}"))
     source = datasets.load(
         first.dataset,
         "train",
@@ -183,66 +191,44 @@ def _cells(settings: AblationSettings, chosen: Sequence[Method]) -> list[Cell]:
         channels=first.channels,
         limit=first.limit,
     )
-    configs = [own.model_config(source.image_shape, source.classes) for own in of_methods]
-    budgets = budget_flags(settings.of_all, configs)
+    of_methods = {name: f"{shared} {own}" for name, own in chosen}
+    fitting = fitted(of_methods, settings.of_all, source.image_shape, source.classes)
     folder = settings.of_all.folder
     if settings.budget in ("parameters", "flops"):
         folder += f"_of_{chosen[0][0]}"
     folder += "_extras" if settings.extras else ""
     cells = []
     for seed in range(settings.seeds):
-        for (name, _), text, budget in zip(chosen, arguments, budgets, strict=True):
+        for name, text in fitting.flags.items():
             path = Path(settings.out) / settings.dataset / folder / name / f"seed_{seed}"
-            text_of_run = f"{text} {budget} --seed={seed}"
+            of_run = f"{text} --seed={seed}"
             # As trainers.fit would: told now, and not when it is this run's turn.
-            of_run = flags.parse(FitSettings, shlex.split(f"{text_of_run} --run_dir={path}"))
-            of_run.check()
-            of_run.model_config(source.image_shape, source.classes)
-            cells.append(Cell(name, seed, text_of_run, RunDirectory(path)))
-    return cells
+            flags.parse(FitSettings, shlex.split(f"{of_run} --run_dir={path}")).check()
+            cells.append(Cell(name, seed, of_run, RunDirectory(path)))
+    return Plan([name for name, _ in chosen], cells, fitting.unfit)
 
 
-def _rows(
-    settings: AblationSettings, cells: Sequence[Cell], failed: dict[str, str]
-) -> list[dict[str, str]]:
+def _rows(settings: AblationSettings, cells: Sequence[Cell], failed: dict[str, str]) -> list[Row]:
     """Writes the csv anew, with the rows of other plans that it has; returns those of this one."""
     path = _results(settings)
-    before = {_key(row): row for row in many_runs.read_rows(path)}
+    before = ablation_rows.read(path)
     rows = []
     for cell in cells:
-        if row := _row(settings, cell, failed) or before.get(_key_of(cell)):
+        if row := _row(settings, cell, failed) or before.get(key_of(cell)):
             rows.append(row)
-    everything = before | {_key(row): row for row in rows}
+    everything = before | {ablation_rows.key(row): row for row in rows}
     if everything != before:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_csv(path, ablation_report.COLUMNS, list(everything.values()))
+        ablation_rows.write(path, everything.values())
     return rows
 
 
-def _row(settings: AblationSettings, cell: Cell, failed: dict[str, str]) -> dict[str, str] | None:
-    row: dict[str, Any] = {
-        "dataset": settings.dataset,
-        "budget": settings.budget,
-        "amount": f"{settings.amount:g}",
-        "method": cell.method,
-        "seed": cell.seed,
-        "flags": cell.flags,
-        "failed": failed.get(str(cell.directory.path), ""),
-    }
-    if cell.done:
-        result = json.loads(cell.directory.result.read_text())
-        config = json.loads(cell.directory.config.read_text())
-        row |= many_runs.figures(cell.directory)
-        shape = config["model"]["image_shape"]
-        row["nats"] = f"{ablation_report.nats(result['bits_per_dim'], shape):.2f}"
-        if "bits_per_dim_truncated" in result:
-            row["bits_per_dim_truncated"] = f"{result['bits_per_dim_truncated']:.4f}"
-        machine = config["machine"]
-        row["machine"] = f"{machine['system']} {machine['architecture']}"
-        row["cores"] = machine["cores"]
-    elif not row["failed"]:
+def _row(settings: AblationSettings, cell: Cell, failed: dict[str, str]) -> Row | None:
+    why = failed.get(str(cell.directory.path), "")
+    if not (cell.done or why):
         return None
-    return {name: str(row.get(name, "")) for name in ablation_report.COLUMNS}
+    row = ablation_rows.of_run(cell) if cell.done else ablation_rows.of_failed(cell, why)
+    budget = settings.of_all
+    return row | {"dataset": settings.dataset, "budget": budget.kind, "amount": budget.number}
 
 
 def _stem(settings: AblationSettings) -> Path:
@@ -254,66 +240,64 @@ def _title(settings: AblationSettings) -> str:
     return f"Table {settings.table}, {settings.dataset}: {settings.of_all}"
 
 
-def _report_tables(
-    settings: AblationSettings, names: Sequence[str], rows: Sequence[dict[str, str]]
-) -> None:
-    """The table of what is there, as Markdown and as LaTeX."""
-    lines = ablation_report.lines(rows, names)
-    if not lines:
+def _write_tables(settings: AblationSettings, plan: Plan, rows: Sequence[Row]) -> None:
+    """The tables of what is there, as Markdown and as LaTeX."""
+    if not rows:
         return
-    title, stem = _title(settings), _stem(settings)
     subject = Subject(settings.table, settings.dataset)
-    cells_of_table = ablation_report.table(lines, subject)
-    notes = ablation_report.footnotes(lines, subject)
+    of, missing = lines(rows, plan.methods), absent(rows, plan.methods, plan.unfit)
+    answers = ablation_report.contrast_table(rows, plan.methods)
+    tables = [ablation_report.table(of, subject, missing), answers]
+    notes = ablation_report.footnotes(of, subject, missing, answers)
+    title, stem = _title(settings), _stem(settings)
     stem.parent.mkdir(parents=True, exist_ok=True)
     for suffix, write in ((".md", ablation_report.markdown), (".tex", ablation_report.latex)):
-        write_text(stem.with_name(stem.name + suffix), write(title, cells_of_table, notes))
+        write_text(stem.with_name(stem.name + suffix), write(title, tables, notes))
 
 
-def _draw(settings: AblationSettings, names: Sequence[str], cells: Sequence[Cell]) -> None:
-    """Learning curves and samples of the runs whose directories are there; prints the table."""
+def _show(settings: AblationSettings, plan: Plan, rows: Sequence[Row]) -> None:
+    """Prints the tables, and draws learning curves, and samples of the models that are there."""
     stem = _stem(settings)
     text = stem.with_name(f"{stem.name}.md")
-    if not text.exists():
+    if not rows:
         return
     print(f"\n{text.read_text(encoding='utf-8')}\n{stem}.md and .tex")
-    done = [cell for cell in cells if cell.done]
-    if done:
-        curves, samples = (stem.with_name(f"{stem.name}_{s}.png") for s in ("curves", "samples"))
-        _draw_curves(settings, names, done, _title(settings), curves)
-        _draw_samples(settings, names, done, samples)
-        print(f"{curves}\n{samples}")
+    curves, samples = (stem.with_name(f"{stem.name}_{s}.png") for s in ("curves", "samples"))
+    if _draw_curves(settings, plan, rows, curves):
+        print(curves)
+    if any(cell.done for cell in plan.cells):
+        _draw_samples(settings, plan, samples)
+        print(samples)
 
 
-def _draw_curves(
-    settings: AblationSettings, names: Sequence[str], done: Sequence[Cell], title: str, path: Path
-) -> None:
+def _draw_curves(settings: AblationSettings, plan: Plan, rows: Sequence[Row], path: Path) -> bool:
+    """Draws the mean of the seeds of each method; whether there is one."""
     from trainers.curves import mean_curve, save_curves
 
-    axis = "minutes" if settings.budget == "minutes" else "step"
+    by_minutes = settings.budget == "minutes"
     curves = {}
-    for name in names:
+    for name, runs in by_method(rows, plan.methods).items():
         of_seeds = []
-        for cell in done:
-            if cell.method == name:
-                metrics = many_runs.read_rows(cell.directory.metrics)
-                places = [float(row[axis]) for row in metrics]
-                of_seeds.append((places, [float(row["val_bits_per_dim"]) for row in metrics]))
+        for row in runs.values():
+            if points := ablation_rows.curve(row):
+                places = [point.minutes if by_minutes else float(point.step) for point in points]
+                of_seeds.append((places, [point.bits_per_dim for point in points]))
         if of_seeds:
             curves[name] = mean_curve(of_seeds)
-    save_curves(curves, axis, title, path)
+    if curves:
+        axis = "minutes" if by_minutes else "step"
+        save_curves(curves, axis, _title(settings), path)
+    return bool(curves)
 
 
-def _draw_samples(
-    settings: AblationSettings, names: Sequence[str], done: Sequence[Cell], path: Path
-) -> None:
+def _draw_samples(settings: AblationSettings, plan: Plan, path: Path) -> None:
     """A row of samples of each method's first seed; a column shares its label."""
     from bplf_tf import load_model
     from trainers.image_grid import image_grid, save_png
 
     pictures = []
-    for name in names:
-        cell = next((cell for cell in done if cell.method == name), None)
+    for name in plan.methods:
+        cell = next((cell for cell in plan.cells if cell.done and cell.method == name), None)
         if cell is None:
             continue
         model = load_model(cell.directory.model)

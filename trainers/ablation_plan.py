@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bplf_tf.config import ModelConfig
 from bplf_tf.config_checks import NETWORKS, SVD_PROTOCOLS
@@ -19,17 +20,21 @@ _PRESET_TABLES: dict[str, tuple[str, ...]] = {
     "5": ("glow", "dlf", "bplf_3x3_svd"),
     "presets": tuple(PRESETS),
 }
-_NO_G0 = "_no_g0"
+_NO_G0, _ACTNORM = "_no_g0", "_actnorm"
 # What answers most for the least runs: Glow against BPLF with the same network, with the bigger one
-# and with truncation, and both networks without g0.
+# and with truncation, and both networks without g0. Without g0, nothing normalises the first half
+# of the channels: so that g0 is not compared with that lack, an ActNorm stands in for it. Once it
+# does not, which tells how much is due to it.
 _QUESTIONS = (
-    "glow", "bplf_3x3_1x1", f"bplf_3x3_1x1{_NO_G0}", "bplf_3x3", f"bplf_3x3{_NO_G0}",
-    "bplf_3x3_svd",
+    "glow", "bplf_3x3_1x1", f"bplf_3x3_1x1{_NO_G0}{_ACTNORM}", "bplf_3x3",
+    f"bplf_3x3{_NO_G0}{_ACTNORM}", f"bplf_3x3{_NO_G0}", "bplf_3x3_svd",
 )  # fmt: skip
+# Of a run, until the rank is full: the other half trains on untouched images.
+_ANNEAL_SHARE = 0.5
 _PROTOCOLS = ("none", *SVD_PROTOCOLS)
 
 TABLES = (*_PRESET_TABLES, "questions", "g0", "svd")
-"""`3`, `4` and `5` as in the paper, those methods that exist; `presets`, all; `questions`, six that
+"""`3`, `4` and `5` as in the paper, those methods that exist; `presets`, all; `questions`, few that
 tell most; `g0`, whether it is g0, ActNorm, the networks or the rank; `svd`, the ways to truncate.
 Methods of one name are the same in all of them, so that their runs are shared."""
 
@@ -77,14 +82,19 @@ def extras_flags(extras: bool) -> str:
 
 
 def _with_or_without_g0(name: str) -> Method:
-    preset = name.removesuffix(_NO_G0)
-    return name, f"--preset={preset}" + (" --nog0" if name != preset else "")
+    with_or_without, *actnorm = name.split(_ACTNORM)
+    preset = with_or_without.removesuffix(_NO_G0)
+    own = f"--preset={preset}" + (" --nog0" if with_or_without != preset else "")
+    return name, own + (" --actnorm" if actnorm else "")
 
 
 def _protocol(name: str) -> Method:
-    return f"svd_{name}", "--preset=bplf_3x3" + (
-        "" if name == "none" else f" --svd_protocol={name}"
-    )
+    own = "--preset=bplf_3x3"
+    if name != "none":
+        own += f" --svd_protocol={name}"
+    if name == "anneal":
+        own += f" --svd_anneal_share={_ANNEAL_SHARE:g}"
+    return f"svd_{name}", own
 
 
 def _g0_table(ranks: Sequence[str]) -> list[Method]:
@@ -128,7 +138,7 @@ class Budget:
         """Raises `ValueError` naming the flag."""
         if self.kind not in BUDGETS:
             raise ValueError(f"--budget must be one of {', '.join(BUDGETS)}, got {self.kind!r}")
-        whole = self.kind == "minutes" or self.amount == int(self.amount)
+        whole = self.kind == "minutes" or float(self.amount).is_integer()
         if not self.amount > 0 or not whole:
             unit = "minutes" if self.kind == "minutes" else "steps"
             raise ValueError(f"--amount must be a positive number of {unit}, got {self.amount}")
@@ -136,18 +146,23 @@ class Budget:
     def __str__(self) -> str:
         """As a table names it."""
         if self.kind == "minutes":
-            return f"equal wall-clock time, {self.amount:g} minutes"
+            return f"equal wall-clock time, {self.number} minutes"
         if self.kind == "steps":
-            return f"equal steps, {self.amount:g}"
-        of_first = f"of {self.amount:g} steps of the first method"
+            return f"equal steps, {self.number}"
+        of_first = f"of {self.number} steps of the first method"
         if self.kind == "flops":
             return f"equal FLOPs, those {of_first}"
-        return f"equal parameters, those of the first method; {self.amount:g} steps"
+        return f"equal parameters, those of the first method; {self.number} steps"
+
+    @property
+    def number(self) -> str:
+        """The amount as a flag takes it: steps without an exponent, however many."""
+        return f"{self.amount:g}" if self.kind == "minutes" else str(int(self.amount))
 
     @property
     def folder(self) -> str:
         """Name of the folder of its runs."""
-        return f"{self.kind}_{self.amount:g}"
+        return f"{self.kind}_{self.number}"
 
 
 def config_of(
@@ -162,48 +177,125 @@ def config_of(
     return settings.model_config(image_shape, classes)
 
 
-def budget_flags(budget: Budget, configs: Sequence[ModelConfig]) -> list[str]:
-    """Flags that give every model its budget, in the models' order, the reference first.
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """Methods with their share of the budget.
+
+    Attributes:
+      flags: of `trainers.fit`, by method, in the methods' order.
+      unfit: why a method is left out, by method: it does not fit the images, or the budget.
+    """
+
+    flags: dict[str, str]
+    unfit: dict[str, str]
+
+
+def fitted(
+    of_methods: Mapping[str, str],
+    budget: Budget,
+    image_shape: tuple[int, int, int],
+    classes: tuple[str, ...],
+) -> Fitted:
+    """Gives each method its share of the budget, and leaves out those that cannot be made.
 
     Args:
+      of_methods: flags of `trainers.fit` by method, the one that others are compared with first.
       budget: what they may spend.
-      configs: the models before it; a budget of parameters changes their widths.
+      image_shape: (height, width, channels).
+      classes: names of the labels.
+
+    Raises:
+      ValueError: the first method cannot be made.
+    """
+    fitting: dict[str, str] = {}
+    unfit: dict[str, str] = {}
+    first: ModelConfig | None = None
+    for name, own in of_methods.items():
+        try:
+            config = config_of(own, image_shape, classes)
+            text = f"{own} {budget_flags(budget, config, first or config)}"
+            config_of(text, image_shape, classes)
+        except ValueError as error:
+            if first is None:  # or it is what all of them share that is wrong
+                raise
+            unfit[name] = str(error)
+            continue
+        first = first or config
+        fitting[name] = text
+    return Fitted(fitting, unfit)
+
+
+def budget_flags(budget: Budget, config: ModelConfig, first: ModelConfig) -> str:
+    """Flags that give a model its budget.
+
+    Args:
+      budget: what it may spend.
+      config: the model before it; a budget of parameters changes its width.
+      first: the model that others are compared with.
+
+    Raises:
+      ValueError: no width gives it as many parameters as the first one has.
     """
     if budget.kind == "minutes":
-        return [f"--max_minutes={budget.amount:g}"] * len(configs)
+        return f"--max_minutes={budget.number}"
+    if budget.kind == "flops":
+        return f"--max_steps={max(1, round(budget.amount * _cost(first)[1] / _cost(config)[1]))}"
+    steps = f"--max_steps={budget.number}"
     if budget.kind == "steps":
-        return [f"--max_steps={budget.amount:g}"] * len(configs)
+        return steps
+    widths = config.widths if config == first else _widths_for(_cost(first)[0], config)
+    return f"{steps} --width={','.join(map(str, widths))}"
+
+
+@functools.cache
+def _cost(config: ModelConfig) -> tuple[int, int]:
     from bplf_tf.catalogue import cost
 
-    parameters, flops = zip(*map(cost, configs), strict=True)
-    if budget.kind == "flops":
-        steps = [max(1, round(budget.amount * flops[0] / own)) for own in flops]
-        return [f"--max_steps={count}" for count in steps]
-    widths = [_widths_for(parameters[0], config) for config in configs]
-    return [
-        f"--max_steps={budget.amount:g} --width={','.join(map(str, width))}" for width in widths
-    ]
+    return cost(config)
 
 
-_WIDEST = 4096
+_NARROWEST, _WIDEST = 4, 4096
+_TOLERANCE = 0.02
+"""By which numbers of parameters that are called equal may differ."""
 
 
 def _widths_for(parameters: int, config: ModelConfig) -> tuple[int, ...]:
-    """Widths in the proportion of the config's whose parameters come nearest to a number."""
-    from bplf_tf.catalogue import cost
+    """Widths near the proportion of the config's with which it has so many parameters.
+
+    Raises:
+      ValueError: if the nearest number differs by more than the tolerance.
+    """
+
+    def off(widths: tuple[int, ...]) -> float:
+        return _cost(dataclasses.replace(config, width=widths))[0] / parameters - 1
 
     widest = max(config.widths)
 
     def scaled(width: int) -> tuple[int, ...]:
-        return tuple(max(4, round(own * width / widest)) for own in config.widths)
+        return tuple(max(_NARROWEST, round(own * width / widest)) for own in config.widths)
 
-    def counted(width: int) -> int:
-        return cost(dataclasses.replace(config, width=scaled(width)))[0]
-
-    low, high = 4, widest
-    while counted(high) < parameters and high < _WIDEST:
+    low, high = _NARROWEST, max(widest, _NARROWEST)
+    while off(scaled(high)) < 0 and high < _WIDEST:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if counted(middle) < parameters else (low, middle)
-    return scaled(min((low, high), key=lambda width: abs(counted(width) - parameters)))
+        low, high = (middle, high) if off(scaled(middle)) < 0 else (low, middle)
+    best = min(scaled(low), scaled(high), key=lambda widths: abs(off(widths)))
+    # Where one channel more in every level is too much, one more in some of them is not.
+    for level in range(config.levels):
+        if abs(off(best)) <= _TOLERANCE:
+            break
+        nearby = [
+            (*best[:level], best[level] + change, *best[level + 1 :])
+            for change in (-2, -1, 0, 1, 2)
+        ]
+        best = min(
+            (widths for widths in nearby if widths[level] >= _NARROWEST),
+            key=lambda widths: abs(off(widths)),
+        )
+    if abs(off(best)) > _TOLERANCE:
+        raise ValueError(
+            f"no width gives it the first method's {parameters:,} parameters: with "
+            f"{','.join(map(str, best))} it has {1 + off(best):.3g} times as many"
+        )
+    return best

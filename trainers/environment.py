@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.command import command
-from datasets.cores import cores
+from datasets.cores import cores, processor
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
 
@@ -19,11 +19,17 @@ def describe() -> dict[str, Any]:
     return {
         "versions": {"python": platform.python_version(), **_versions()},
         "git": _git(),
-        "machine": {
-            "system": platform.system(),
-            "architecture": platform.machine(),
-            "cores": cores(),
-        },
+        "machine": machine(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What a wall-clock time means nothing without."""
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "processor": processor(),
+        "cores": cores(),
     }
 
 

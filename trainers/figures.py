@@ -148,12 +148,13 @@ def main(settings: FiguresSettings) -> int:
         return 0
     now = left[: settings.most_runs]
     done = len(cells) - len(left)
-    failed = resumable_runs.make(now, settings.data_path, settings.at_once, done)
+    later = len(left) - len(now)
+    failed = resumable_runs.make(now, settings.data_path, settings.at_once, done, later)
     settings.folder.mkdir(parents=True, exist_ok=True)
     _draw(settings, cells)
     _measure(settings, cells, held_out, train)
-    if len(left) > len(now):
-        print(f"{len(left) - len(now)} runs are left: the same command makes them")
+    if later:
+        print(f"{later} runs are left: the same command makes them")
     return 1 if failed else 0
 
 

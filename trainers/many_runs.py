@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.cores import cores
+from trainers.child_processes import InUseError, ended_with_the_block, open_alone
 from trainers.run_directory import RunDirectory
 
 
@@ -36,28 +37,44 @@ def run_all(
     at_once: int,
     start: Callable[[Planned, set[int]], subprocess.Popen[bytes]],
     ended: Callable[[Planned, int, int], None],
-) -> None:
+) -> list[Planned]:
     """Makes all runs; one that fails does not keep the others from running.
+
+    Where this process is told to end, or fails, those that run are stopped; they save a checkpoint.
 
     Args:
       plan: the runs, in their order.
       at_once: how many at the same time.
       start: starts a run on some cores; it does not wait for its end.
       ended: called with the run, its exit code and how many cores it had.
+
+    Returns:
+      The runs that were left out, because another process was making them.
     """
     shares = _shares(at_once)
-    left = list(plan)
+    left, left_out = list(plan), list[Planned]()
     running: dict[int, tuple[Planned, subprocess.Popen[bytes]]] = {}
-    while left or running:
-        for place in range(at_once):
-            if left and place not in running:
-                run = left.pop(0)
-                running[place] = run, start(run, shares[place])
-        time.sleep(0.5)
-        for place, (run, process) in list(running.items()):
-            if process.poll() is not None:
-                del running[place]
-                ended(run, process.returncode, len(shares[place]))
+
+    def processes() -> list[subprocess.Popen[bytes]]:
+        return [process for _, process in running.values()]
+
+    with ended_with_the_block(processes) as check_signals:
+        while left or running:
+            check_signals()
+            for place in range(at_once):
+                while left and place not in running:
+                    run = left.pop(0)
+                    try:
+                        running[place] = run, start(run, shares[place])
+                    except InUseError:
+                        left_out.append(run)
+            if running:
+                time.sleep(0.5)
+            for place, (run, process) in list(running.items()):
+                if process.poll() is not None:
+                    del running[place]
+                    ended(run, process.returncode, len(shares[place]))
+    return left_out
 
 
 def start_fit(
@@ -65,17 +82,30 @@ def start_fit(
 ) -> subprocess.Popen[bytes]:
     """Starts `trainers.fit` on some cores; what it prints goes to a file beside its directory.
 
+    As long as it runs, it has this file alone, so that no second one is started for the directory.
+
     Args:
       arguments: its flags, all but `--run_dir`.
       directory: of the run.
       of_cores: numbers of the cores.
       append: keep what an earlier process of this run printed.
+
+    Raises:
+      InUseError: a run that was started like this is at work in the directory.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "trainers.fit", *arguments, f"--run_dir={directory}"]
-    log = log_of(directory).open("ab" if append else "wb")
-    with log, _on_cores(of_cores):
-        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    return start_alone(command, log_of(directory), of_cores, append)
+
+
+def start_alone(
+    command: Sequence[str], log: Path, of_cores: set[int], append: bool
+) -> subprocess.Popen[bytes]:
+    """Starts a command on some cores, in a session of its own, that writes to a log alone."""
+    with open_alone(log, keep=append) as file, _on_cores(of_cores):
+        return subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
 
 def log_of(directory: Path) -> Path:
@@ -94,6 +124,7 @@ def figures(directory: RunDirectory) -> dict[str, Any]:
         "train_bits_per_dim": f"{float(last['bits_per_dim']):.4f}",
         "steps": result["steps"],
         "minutes": f"{result['minutes']:.1f}",
+        "rollbacks": result.get("rollbacks", 0),
         # Runs of two steps have none: in those the graph is traced.
         "images_per_second": f"{float(last.get('images_per_second') or 0):.0f}",
         "parameters": config["parameters"],
@@ -120,7 +151,8 @@ def _shares(at_once: int) -> list[set[int]]:
     if not hasattr(os, "sched_getaffinity"):  # not Linux: the system deals the cores out
         return [set(range(cores() // at_once)) for _ in range(at_once)]
     numbers = sorted(os.sched_getaffinity(0))
-    return [set(numbers[place::at_once]) for place in range(at_once)]
+    # As many each: where there is a rest, nobody has it, or the runs would not be alike.
+    return [set(numbers[place::at_once][: len(numbers) // at_once]) for place in range(at_once)]
 
 
 @contextlib.contextmanager

@@ -74,6 +74,27 @@ class ScheduledRun(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+class AnnealedRank(keras.callbacks.Callback):
+    """Sets how far the annealing of the rank is before each step, for a model with `annealing`.
+
+    Args:
+      annealed: share that is done after so many steps and minutes.
+      minutes: time gone by.
+    """
+
+    def __init__(
+        self, annealed: Callable[[int, float], float], minutes: Callable[[], float]
+    ) -> None:
+        super().__init__()
+        self._annealed = annealed
+        self._minutes = minutes
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Sets the share."""
+        step = int(self.model.optimizer.iterations.numpy())
+        self.model.annealing.share.assign(self._annealed(step, self._minutes()))
+
+
 class ImagesPerSecond(keras.callbacks.Callback):
     """Adds `images_per_second` to the logs: the speed of training since the epoch began.
 

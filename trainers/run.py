@@ -60,6 +60,13 @@ class Run:
         every = {"initial_epoch": epoch, "epochs": _KERAS_EPOCHS}
         return [*rest, {**every, "steps_per_epoch": self.steps_per_epoch}]
 
+    def annealed(self, step: int, minutes: float) -> float:
+        """Share of the rank's annealing that is done, in [0, 1]: see `bplf_tf.svd`."""
+        share = self.settings.svd_anneal_share
+        if share is None:
+            return min(1.0, step / self.config.svd_anneal_steps)
+        return min(1.0, self.schedule.progress(step, minutes) / share)
+
     def training_data(self, step: int) -> Any:
         """What `fit` trains on from a step on: this process's share of every batch."""
         return self.team.dataset(functools.partial(self.batches, step))

@@ -196,6 +196,11 @@ class FitSettings:
     svd_anneal_steps: int | None = setting(
         None, "Steps until the rank is full, for svd_protocol=anneal."
     )
+    svd_anneal_share: float | None = setting(
+        None,
+        "The same as a share of the run, in (0, 1], of its steps or its minutes: for runs that end "
+        "by the clock.",
+    )
 
     epochs: int | None = setting(None, "Stop after this many epochs.")
     max_steps: int | None = setting(None, "Stop after this many steps.")
@@ -326,6 +331,13 @@ class FitSettings:
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise ValueError(f"--{name} must lie in [0, 1), got {value}")
+        if self.svd_anneal_share is not None:
+            if not 0 < self.svd_anneal_share <= 1:
+                raise ValueError(
+                    f"--svd_anneal_share must lie in (0, 1], got {self.svd_anneal_share}"
+                )
+            if self.svd_anneal_steps is not None:
+                raise ValueError("--svd_anneal_share and --svd_anneal_steps: give one")
         if self.channels not in (None, 1, 3):
             raise ValueError(f"--channels must be 1 or 3, got {self.channels}")
 

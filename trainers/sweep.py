@@ -96,7 +96,8 @@ def main(settings: SweepSettings) -> int:
         write_csv(out, _COLUMNS, rows)  # after each, so that a sweep may be stopped at any time
         print(f"{run.name}: {row['failed'] or row['bits_per_dim'] + ' bits/dim'}", flush=True)
 
-    many_runs.run_all(left, settings.at_once, start, ended)
+    for run in many_runs.run_all(left, settings.at_once, start, ended):
+        print(f"{run.name}: another process makes it")
     names = {run.name for run in left}
     print(markdown(rows))
     return 1 if any(row["failed"] for row in rows if row["name"] in names) else 0

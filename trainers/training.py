@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bplf_tf import BPLF, load_model
+from bplf_tf import BPLF, load_model, svd
 from bplf_tf.config import ModelConfig
 from datasets import ImageSource
 from datasets.files import WriteError, system_reason, write_json
@@ -21,7 +21,7 @@ from trainers.averaging import AverageInValidation, make_optimizer
 from trainers.checkpoints import CheckpointError, Checkpoints, Progress
 from trainers.measure import measure, spread
 from trainers.nonfinite import NonFiniteError
-from trainers.pace import ImagesPerSecond, ProgressBar, ScheduledRun, Stopwatch
+from trainers.pace import AnnealedRank, ImagesPerSecond, ProgressBar, ScheduledRun, Stopwatch
 from trainers.resuming import CheckpointWriter, Interrupted, RunningMeans, StopSignal
 from trainers.run import Run
 from trainers.run_files import MetricsFile, ModelFile, Snapshots
@@ -58,6 +58,8 @@ def _train(run: Run) -> dict[str, Any] | None:
     with team.strategy.scope():
         model = BPLF(run.config)
         model.compile(optimizer=make_optimizer(settings), jit_compile=settings.jit_compile)
+        if settings.svd_anneal_share is not None:
+            model.annealing = svd.Annealing()
     model.optimizer.keep_weights = True
     checkpoints = Checkpoints(
         run.directory.checkpoints,
@@ -75,10 +77,10 @@ def _train(run: Run) -> dict[str, Any] | None:
         model.initialize(*run.first_images())
     with StopSignal() as stop:
         try:
-            minutes = _fit_and_roll_back(run, model, checkpoints, progress, stop)
+            minutes, rollbacks = _fit_and_roll_back(run, model, checkpoints, progress, stop)
             if team.chief:
                 stop.raise_from_now_on(int(model.optimizer.iterations.numpy()))
-            result = _finish(run, model, minutes) if team.chief else None
+            result = _finish(run, model, minutes, rollbacks) if team.chief else None
         except Interrupted:
             team.wait_for_all()
             raise
@@ -88,13 +90,18 @@ def _train(run: Run) -> dict[str, Any] | None:
 
 def _fit_and_roll_back(
     run: Run, model: BPLF, checkpoints: Checkpoints, progress: Progress, stop: StopSignal
-) -> float:
-    """Trains to the end of the run, from earlier checkpoints where need be; returns the minutes."""
+) -> tuple[float, int]:
+    """Trains to the end of the run, from earlier checkpoints where need be.
+
+    Returns:
+      Minutes of training, and how often it went back.
+    """
     watch = Stopwatch()
     while True:
         watch.start(progress.minutes)
         try:
-            return _fit(run, model, checkpoints, progress, Agreement(run.team, watch, stop))
+            agreement = Agreement(run.team, watch, stop)
+            return _fit(run, model, checkpoints, progress, agreement), progress.rollbacks
         except NonFiniteError as error:
             progress = _rolled_back(run, model, checkpoints, error)
 
@@ -110,6 +117,7 @@ def _fit(
     every = [
         agreement,
         scheduled,
+        *([AnnealedRank(run.annealed, agreement.minutes)] if model.annealing else []),
         *_callbacks(run, model, validation, agreement, checkpoints, progress),
     ]
     for epochs in run.epochs(progress.step):
@@ -256,12 +264,14 @@ def _lowest(rows: list[dict[str, Any]]) -> float:
     return min((row["val_bits_per_dim"] for row in rows), default=math.inf)
 
 
-def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
+def _finish(run: Run, model: BPLF, minutes: float, rollbacks: int) -> dict[str, Any]:
     """Evaluates the model file itself on all validation images, and writes the result."""
     print("Evaluating model.keras on all validation images", flush=True)
+    steps = int(model.optimizer.iterations.numpy())
     result = {
-        "steps": int(model.optimizer.iterations.numpy()),
+        "steps": steps,
         "minutes": minutes,
+        "rollbacks": rollbacks,
         **measure(
             load_model(run.directory.model),
             run.validation,
@@ -269,6 +279,8 @@ def _finish(run: Run, model: BPLF, minutes: float) -> dict[str, Any]:
             inverse_images=_FINAL_INVERSE_ERROR_IMAGES,
         ),
     }
+    if svd.truncates(run.config):
+        result["svd_rank"] = svd.rank_at(run.config, run.annealed(steps, minutes))
     write_json(run.directory.result, result)
     return result
 

@@ -38,6 +38,7 @@ def check_density(config: ModelConfig) -> BPLF:
         tape.watch(x)
         z = distribution.bijector.inverse(x)
     jacobian = tf.reshape(tape.batch_jacobian(z, x), [2, size, size])
+    _check_networks_count(jacobian.numpy(), config)
     expected = distribution.distribution.log_prob(z) + tf.linalg.slogdet(jacobian)[1]
     np.testing.assert_allclose(
         distribution.log_prob(tf.identity(x)), expected, rtol=1e-8, atol=1e-9
@@ -52,6 +53,18 @@ def check_density(config: ModelConfig) -> BPLF:
     log_det = distribution.bijector.forward_log_det_jacobian(tf.identity(z), event_ndims=1)
     np.testing.assert_allclose(log_det, tf.linalg.slogdet(backward)[1], rtol=1e-8, atol=1e-9)
     return model
+
+
+def _check_networks_count(jacobian: np.ndarray, config: ModelConfig) -> None:
+    """Where they read nothing, a triangular Jacobian has the same log-det, and proves nothing."""
+    beside = jacobian * (1 - np.eye(jacobian.shape[-1]))
+    largest = np.abs(jacobian).max()
+    assert np.abs(beside).max() > 1e-3 * largest
+    # Of a linear flow, it would be the same everywhere; of an additive one, its log-det is.
+    assert np.abs(beside[0] - beside[1]).max() > 1e-4 * largest
+    if config.coupling == "affine":
+        first, second = np.linalg.slogdet(jacobian)[1]
+        assert abs(first - second) > 1e-4
 
 
 def gradients(config: ModelConfig) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from bplf_tf import BPLF, ModelConfig, load_model
+from bplf_tf.svd import Annealing, rank_at
 from tests.bplf_tf.random_weights import randomise
 
 CLASSES = ("anger", "happy", "sad")
@@ -291,6 +292,29 @@ def test_svd_protocols_report_both_figures(protocol: str) -> None:
     np.testing.assert_allclose(
         model.bits_per_dim(images, labels).mean(), history["val_bits_per_dim"][-1], rtol=1e-4
     )
+
+
+def test_annealing_may_be_told_from_outside() -> None:
+    model = _model(svd_protocol="anneal", svd_anneal_steps=2)
+    images = tf.constant(np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), np.uint8))
+    step = tf.constant(7)  # by the steps, the rank is full
+    untouched = model.training_input(images, step)
+    truncated = model.training_input(images, 0)
+    assert np.abs(truncated - untouched).max() > 0.05
+    model.annealing = Annealing()
+    traced = tf.function(model.training_input)
+    model_of_rank = _model(svd_protocol="paper", svd_rank=6)
+    for share, expected in ((0.0, _model(svd_protocol="paper")), (0.5, model_of_rank)):
+        model.annealing.share.assign(share)
+        np.testing.assert_allclose(
+            traced(images, step), expected.training_input(images, step), atol=1e-6
+        )
+        assert rank_at(model.config, share) == expected.config.rank
+    model.annealing.share.assign(1.0)
+    np.testing.assert_allclose(traced(images, step), untouched, atol=1e-6)
+    assert rank_at(model.config, 1.0) == 8
+    # It is no part of what is learned, or saved.
+    assert len(model.variables) == len(_model(svd_protocol="anneal").variables)
 
 
 def test_a_non_finite_step_changes_no_weight_and_is_located() -> None:

@@ -1,6 +1,7 @@
 """Every preset: density, inversion, gradients, labels, saving; in small, at random weights."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -32,10 +33,16 @@ VARIANTS = [
     ("glow", {"top_prior": "standard", "label_into": ("g1",)}),
     ("dlf", {"parts": 4, "inverse_form": True}),
     ("dlf", {"parts": 6, "image_shape": (4, 4, 3), "levels": 1}),
+    ("dlf", {"parts": 6, "image_shape": (4, 4, 3), "levels": 1, "inverse_form": True}),
+    ("dlf", {"parts": 4}),
+    ("dlf", {"inverse_form": True}),
     ("dlf", {"parts": (1, 1, 2), "classes": ()}),
     ("dlf", {"parts": (4, 2, 1, 1), "image_shape": (4, 2, 1), "levels": 1, "squeeze": "flatten"}),
     ("realnvp", {"coupling": "additive", "log_scale_form": "tanh", "actnorm": False}),
     ("realnvp", {"network": "residual", "label_at": "output"}),
+    ("realnvp", {"classes": ()}),
+    ("bplf_inception_a", {"classes": ()}),
+    pytest.param("bplf_inception_b", {"classes": ()}, marks=pytest.mark.slow),
     ("nice", {"classes": (), "split_prior": "learned", "top_prior": "learned"}),
 ]
 
@@ -211,6 +218,64 @@ def test_inception_modules_have_the_weights_of_their_sources(name: str, weights:
             total += height * width * read * channels
             read = channels
     assert total == weights
+
+
+def _pooled(x: np.ndarray, of: Callable[..., np.ndarray]) -> np.ndarray:
+    """Of each 3x3 neighbourhood, as far as it lies in the image `[B, H, W, C]`."""
+    pooled = np.empty_like(x)
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            near = x[:, max(0, i - 1) : i + 2, max(0, j - 1) : j + 2]
+            pooled[:, i, j] = of(near, axis=(1, 2))
+    return pooled
+
+
+def _inception_a(x: np.ndarray, layer: Callable[..., np.ndarray]) -> list[np.ndarray]:
+    """GoogLeNet's module 4c: 1x1; 1x1, 3x3; 1x1, 5x5; maximum, 1x1."""
+    return [
+        layer(1, x, (1, 1)),
+        layer(3, layer(2, x, (1, 1)), (3, 3)),
+        layer(5, layer(4, x, (1, 1)), (5, 5)),
+        layer(6, _pooled(x, np.max), (1, 1)),
+    ]
+
+
+def _inception_b(x: np.ndarray, layer: Callable[..., np.ndarray]) -> list[np.ndarray]:
+    """The module with asymmetric convolutions; the pooling is a mean."""
+    second = layer(4, layer(3, layer(2, x, (1, 1)), (1, 3)), (3, 1))
+    third = layer(7, layer(6, layer(5, x, (1, 1)), (3, 1)), (1, 3))
+    third = layer(9, layer(8, third, (3, 1)), (1, 3))
+    return [layer(1, x, (1, 1)), second, third, layer(10, _pooled(x, np.mean), (1, 1))]
+
+
+@pytest.mark.parametrize(
+    ("name", "branches", "last"), [("a", _inception_a, 7), ("b", _inception_b, 11)]
+)
+def test_inception_networks_compose_their_branches(
+    name: str, branches: Callable[..., list[np.ndarray]], last: int
+) -> None:
+    network = make_network(
+        _config(f"bplf_inception_{name}", classes=()),
+        depth=1, in_channels=2, out_channels=3, width=16, map_shape=(4, 6, 0), seed=0,
+    )  # fmt: skip
+    randomise(network, scale=0.3)
+    slices = tf.nest.map_structure(lambda t: t[0], network.stacked(None, tf.float64))
+
+    def layer(i: int, x: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
+        kernel = slices[f"kernel_{i}"]
+        assert kernel.shape[:2] == sides
+        hidden = tf.nn.conv2d(x, kernel, strides=1, padding="SAME") + slices[f"bias_{i}"]
+        return tf.nn.relu(hidden).numpy()
+
+    x = np.random.default_rng(0).normal(size=(2, 4, 6, 2))
+    read = layer(0, 5 * np.tanh(x / 5), (3, 3))
+    parts = branches(read, layer)
+    assert sum(part.shape[-1] for part in parts) == 16
+    assert min(np.abs(part).max() for part in parts) > 0.1
+    whole = np.concatenate(parts, axis=-1)
+    expected = tf.nn.conv2d(whole, slices[f"kernel_{last}"], strides=1, padding="SAME")
+    assert f"kernel_{last + 1}" not in slices
+    np.testing.assert_allclose(network.apply(slices, tf.constant(x)), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize(

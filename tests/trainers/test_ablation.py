@@ -1,27 +1,26 @@
 import csv
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bplf_tf.catalogue import cost
 from datasets.files import write_csv
 from datasets.flags import UserError
 from tests.checkout import ROOT
-from trainers import ablation, ablation_report
+from tests.trainers.ablation_runs import rows_of
+from trainers import ablation, ablation_rows, resumable_runs
 from trainers.ablation import AblationSettings
-from trainers.ablation_plan import TABLES, Budget, budget_flags, config_of, methods
-from trainers.ablation_report import Subject, footnotes, latex, lines, markdown, table
 from trainers.curves import mean_curve, save_curves
+from trainers.resumable_runs import Cell
+from trainers.run_directory import RunDirectory
 
 COMMON = (
     "--image_size=16 --limit=14 --validation_limit=14 --size=tiny --levels=1 --depth=1 --width=4 "
     "--batch_size=8 --steps_per_epoch=1 --samples_per_label=1"
 )
-SHAPE = (16, 16, 3)
-CLASSES = ("a", "b")
 
 
 def settings(tmp_path, **changes):
@@ -58,11 +57,18 @@ def test_an_ablation_stops_goes_on_and_reports(tmp_path, monkeypatch, capsys):
         # Of 16 x 16 grey images, by the paper's equation.
         implied = (np.log(128) - float(row["nats"]) / 256) / np.log(2)
         assert implied == pytest.approx(float(row["bits_per_dim"]), abs=1e-3)
-        assert bool(row["bits_per_dim_truncated"]) == row["method"].endswith("svd")
+        truncated = row["method"].endswith("svd")
+        assert bool(row["bits_per_dim_truncated"]) == truncated
+        assert row["svd_rank"] == ("8" if truncated else "")
+        assert row["rollbacks"] == "0"
+        assert int(row["cores"]) >= 1
+        points = ablation_rows.curve(row)
+        assert [point.step for point in points] == [1, 2]
+        assert points[-1].bits_per_dim == pytest.approx(float(row["bits_per_dim"]), abs=0.2)
 
     # A run that was broken off goes on, one that is done stays, and a method more is made.
     (tmp_path / "out/drawn_faces/steps_2/glow/seed_0/result.json").unlink()
-    write_csv(tmp_path / "out" / "results.csv", ablation_report.COLUMNS, rows[1:])
+    write_csv(tmp_path / "out" / "results.csv", ablation_rows.COLUMNS, rows[1:])
     started = []
     start = ablation.many_runs.start_fit
 
@@ -96,25 +102,24 @@ def test_an_ablation_stops_goes_on_and_reports(tmp_path, monkeypatch, capsys):
 
 def written(tmp_path, results, **changes):
     """As if the plan's runs had been made elsewhere: their rows, and no directories."""
-    plan = settings(tmp_path, results=str(results), **changes)
-    chosen = ablation._chosen(plan)
+    settings_of = settings(tmp_path, results=str(results), **changes)
     rows = []
-    for cell in ablation._cells(plan, chosen):
+    for cell in ablation.make_plan(settings_of).cells:
         (row,) = rows_of(cell.method, [3.0 + 0.1 * cell.seed + 0.01 * len(rows)])
-        row |= {"seed": str(cell.seed), "flags": cell.flags, "dataset": "drawn_faces"}
-        rows.append({name: row.get(name, "") for name in ablation_report.COLUMNS})
-    return plan, rows
+        rows.append(row | {"seed": str(cell.seed), "flags": cell.flags, "dataset": "drawn_faces"})
+    return settings_of, rows
 
 
-def test_runs_of_another_session_count_by_their_rows(tmp_path, monkeypatch, capsys):
+def test_runs_made_elsewhere_count_by_their_rows(tmp_path, monkeypatch, capsys):
     results = tmp_path / "docs.csv"
     plan, rows = written(tmp_path, results, seeds=3)
     other = {**rows[0], "flags": "of another plan"}
-    write_csv(results, ablation_report.COLUMNS, [other, *rows[:-2]])
+    write_csv(results, ablation_rows.COLUMNS, [other, *rows[:-2]])
     started = []
 
     def run_all(left, at_once, start, ended):
         started.extend(run.name for run in left)
+        return []
 
     monkeypatch.setattr(ablation.many_runs, "run_all", run_all)
     # Wherever the data lies: its path does not make it another run.
@@ -128,12 +133,76 @@ def test_runs_of_another_session_count_by_their_rows(tmp_path, monkeypatch, caps
     assert "| glow_svd † |" in text  # two
 
     started.clear()
-    write_csv(results, ablation_report.COLUMNS, [other, *rows])
+    write_csv(results, ablation_rows.COLUMNS, [other, *rows])
     assert ablation.main(dataclasses.replace(plan, most_runs=None)) == 0
     assert started == []
     text = (tmp_path / "out/table_3_drawn_faces_steps_2.md").read_text()
     assert "†" not in text
-    assert text.count("\n| ") == 2 + 3
+    assert text.count("\n| ") == (2 + 3) + (2 + 2)  # and two differences that answer a question
+
+
+def test_the_bar_counts_the_whole_plan(tmp_path, monkeypatch):
+    results = tmp_path / "docs.csv"
+    plan, rows = written(tmp_path, results, seeds=3)
+    write_csv(results, ablation_rows.COLUMNS, rows[:2])
+    bars = []
+
+    class Bar(resumable_runs.tqdm):
+        def __init__(self, **values):
+            bars.append(values)
+            super().__init__(disable=True, **values)
+
+    monkeypatch.setattr(resumable_runs, "tqdm", Bar)
+    monkeypatch.setattr(ablation.many_runs, "run_all", lambda *_: [])
+    assert ablation.main(dataclasses.replace(plan, most_runs=3)) == 0
+    assert [(bar["total"], bar["initial"]) for bar in bars] == [(9, 2)]
+
+
+def test_a_run_remembers_all_that_it_was_made_on(tmp_path):
+    directory = RunDirectory(tmp_path / "seed_0")
+    cell = Cell("glow", 0, "--flags", directory)
+    cell.note_machine(4, at_once=1)  # of a start that came to nothing
+    cell.note_machine(2, at_once=1)
+    directory.path.mkdir()
+    cell.note_machine(1, at_once=2)
+    assert [machine["cores"] for machine in cell.machines()] == [2, 1]
+    result = {"bits_per_dim": 3.0, "steps": 2, "minutes": 1.0, "rollbacks": 1}
+    directory.result.write_text(json.dumps(result))
+    config = {
+        "parameters": 7,
+        "settings": {"seed": 0},
+        "model": {"image_shape": [2, 2, 1]},
+        "machine": {"system": "Linux", "architecture": "x86_64", "cores": 1},
+    }
+    directory.config.write_text(json.dumps(config))
+    directory.metrics.write_text(
+        "epoch,step,minutes,bits_per_dim,val_bits_per_dim\n1,1,0.5,4,3.5\n2,2,1.0,3,3.0\n"
+    )
+    row = ablation_rows.of_run(cell)
+    assert (row["cores"], row["at_once"], row["rollbacks"]) == ("2, then 1", "1, then 2", "1")
+    assert not ablation_rows.alike(row, row)
+    assert ablation_rows.curve(row) == [(1, 0.5, 3.5), (2, 1.0, 3.0)]
+    # Of a run from before they were noted, the last one is known.
+    (tmp_path / "seed_0.machines").unlink()
+    assert ablation_rows.of_run(cell)["machine"] == "Linux x86_64"
+
+
+def test_a_csv_from_before_a_column_came_to_be(tmp_path):
+    path = tmp_path / "old.csv"
+    path.write_text("method,seed,flags,failed,bits_per_dim\nglow,0,--x,,3.5\n")
+    ((key, row),) = ablation_rows.read(path).items()
+    assert key == ("glow", "0", "--x")
+    assert ablation_rows.curve(row) == []
+    ablation_rows.write(path, [row])
+    assert ablation_rows.read(path) == {key: row}
+
+
+def test_what_does_not_fit_is_named_and_the_rest_is_planned(tmp_path, capsys):
+    plan = settings(tmp_path, table="svd", methods=None, common=COMMON.replace("16", "18", 1))
+    assert ablation.main(dataclasses.replace(plan, plan_only=True)) == 0
+    printed = capsys.readouterr().out
+    assert "svd_pca is left out: svd_protocol='pca' halves height and width once more" in printed
+    assert printed.count("to do ") == 4 * 2
 
 
 def test_a_run_that_fails_is_told(tmp_path):
@@ -143,132 +212,12 @@ def test_a_run_that_fails_is_told(tmp_path):
     (folder / "seed_0").write_text("not a directory")
     assert ablation.main(broken) == 1
     (row,) = read(tmp_path / "out" / "results.csv")
-    assert row["failed"].startswith("exit code 2, see ")
+    assert row["failed"] == "exit code 2, see glow/seed_0.log"
     assert not row["bits_per_dim"]
     assert "is not a directory" in (folder / "seed_0.log").read_text()
-
-
-def test_tables_hold_what_they_are_named_after():
-    assert [name for name, _ in methods("3")] == [
-        "glow", "glow_svd", "bplf_3x3", "bplf_3x3_1x1", "bplf_3x3_svd", "bplf_3x3_1x1_svd",
-    ]  # fmt: skip
-    names = [name for name, _ in methods("g0", ("full", "half", "3"))]
-    assert len(set(names)) == len(names) == 4 * 2 * 2 * 3
-    assert names[0] == "3x3_1x1_3x3-coupling-actnorm-full"
-    for name in TABLES:
-        for _, own in methods(name):
-            config = config_of(own, SHAPE, CLASSES)
-            assert not config.pixel_logit
-            assert not config.heavy_tails
-    config = config_of(methods("g0", ("3",), extras=True)[-1][1], SHAPE, CLASSES)
-    assert (config.g0, config.actnorm, config.network) == (True, False, "inception_b")
-    assert (config.svd_protocol, config.svd_rank, config.heavy_tails) == ("paper", 3, True)
-
-
-def test_ways_to_truncate():
-    configs = [config_of(own, SHAPE, CLASSES) for _, own in methods("svd")]
-    protocols = [config.svd_protocol for config in configs]
-    assert protocols == [None, "paper", "anneal", "bijector", "pca"]
-
-
-def test_equal_parameters_and_equal_flops():
-    texts = [f"{own} --size=tiny" for _, own in methods("g0", ("full",))[::4]]
-    configs = [config_of(text, SHAPE, CLASSES) for text in texts]
-    assert len({config.network for config in configs}) == 4
-    parameters, flops = cost(configs[0])
-    for text, own in zip(texts, budget_flags(Budget("parameters", 5), configs), strict=True):
-        assert "--max_steps=5" in own
-        changed = config_of(f"{text} {own}", SHAPE, CLASSES)
-        assert abs(cost(changed)[0] / parameters - 1) < 0.1
-    steps = [
-        int(own.removeprefix("--max_steps="))
-        for own in budget_flags(Budget("flops", 1000), configs)
-    ]
-    assert steps[0] == 1000
-    for count, config in zip(steps, configs, strict=True):
-        assert count * cost(config)[1] == pytest.approx(1000 * flops, rel=0.01)
-    assert budget_flags(Budget("minutes", 2.5), configs) == ["--max_minutes=2.5"] * 4
-
-
-def rows_of(method, bits, minutes=10.0, truncated=""):
-    return [
-        {
-            "method": method, "seed": str(seed), "bits_per_dim": str(value), "nats": "100.0",
-            "bits_per_dim_truncated": truncated, "steps": "9", "minutes": str(minutes),
-            "parameters": "1234", "failed": "",
-        }
-        for seed, value in enumerate(bits)
-    ]  # fmt: skip
-
-
-def test_lines_are_paired_with_the_first_method():
-    rows = rows_of("glow", (4.0, 5.0, 6.0)) + rows_of("bplf", (3.9, 4.91, 5.89), truncated="3.5")
-    rows += rows_of("quick", (3.0, 3.1, 3.2), minutes=9.9) + rows_of("single", (3.0,))
-    rows[-1]["failed"] = "exit code 1"
-    glow, bplf, quick = lines(rows, ["glow", "bplf", "quick", "single", "absent"])
-    assert glow.difference is None
-    assert bplf.difference.mean == pytest.approx(-0.1)
-    assert bplf.difference.p_value < 0.01
-    assert glow.bits.half_width > 1
-    assert (glow.answered, bplf.answered, quick.answered) == (True, True, False)
-    ours = Subject("g0", "drawn_faces")
-    heading, *cells = table([glow, bplf, quick], ours)
-    assert heading[-1] == "bits/dim of truncated images"
-    assert cells[0][-1] == ""
-    assert cells[1][-1].startswith("3.5000")
-    # Never in the column of the others.
-    assert not any(cell.startswith("3.5") for row in cells for cell in row[:-1])
-    assert cells[1][2].startswith("-0.1000 ± 0.0")
-    assert cells[2][0] == "quick †"
-    assert len(footnotes([glow], ours)) == 2
-    assert len(footnotes([glow, bplf, quick], ours)) == 4
-    assert "| 1,234 |" in markdown("t", table([glow], ours), ["n"])
-    assert table([glow], Subject("4", "drawn_faces"))[1][2] == "100.0 ± 0.0"
-    assert r"50\% of a\_b $\pm$ 1" in latex("50% of a_b ± 1", table([glow], ours), [])
-
-
-def test_what_counts_as_answered():
-    glow, bplf = rows_of("glow", (4.0, 5.0, 6.0), 9.7), rows_of("bplf", (3.0, 4.0, 5.0), 9.7)
-    assert not any(line.answered for line in lines(glow + bplf, ["glow", "bplf"]))
-    # Ten minutes, of which the last validation took some.
-    for row in glow + bplf:
-        row |= {"budget": "minutes", "amount": "10"}
-    assert all(line.answered for line in lines(glow + bplf, ["glow", "bplf"]))
-    # Three seeds, but two to compare with.
-    one, two = lines(glow[:2] + bplf, ["glow", "bplf"])
-    assert (one.answered, two.answered) == (False, False)
-    assert two.difference.count == 2
-    (alone,) = lines(bplf, ["glow", "bplf"])
-    assert not alone.answered
-
-
-def test_questions_share_their_runs_with_table_3():
-    questions, table_3 = dict(methods("questions")), dict(methods("3"))
-    assert len(questions) == 6
-    shared = questions.keys() & table_3.keys()
-    assert len(shared) == 4
-    assert all(questions[name] == table_3[name] for name in shared)
-    config = config_of(questions["bplf_3x3_no_g0"], SHAPE, CLASSES)
-    assert (config.g0, config.network) == (False, "3x3_3x3_3x3")
-
-
-def test_the_paper_stands_beside_and_its_contradictions_are_marked():
-    rows = rows_of("glow", (1.1, 1.2, 1.3)) + rows_of("bplf_3x3", (1.0, 1.1, 1.2))
-    both = lines(rows, ["glow", "bplf_3x3"])
-    subject = Subject("3", "mnist")
-    heading, glow, bplf = table(both, subject)
-    assert heading[-1] == "the paper's figure"
-    assert (glow[-1], bplf[-1]) == ("1.18 ‡", "1.14")
-    notes = footnotes(both, subject)
-    assert "The paper has bplf_3x3_1x1, bplf_3x3_1x1_svd, bplf_3x3_svd, glow_svd too." in notes
-    assert notes[-1] == "‡ glow: 1.18 bits/dim in table 3, 1.24 in table 5."
-    assert r"1.18 \ddag{}" in latex("t", table(both, subject), notes)
-    _, glow = table(both[:1], Subject("4", "cifar10"))
-    assert glow[-1] == "4513.2 ‡"
-
-
-def test_nats_are_those_of_equation_4_1():
-    assert ablation_report.nats(8.0, (2, 2, 1)) == pytest.approx(-4 * np.log(2))
+    text = (tmp_path / "out/table_3_drawn_faces_steps_2.md").read_text()
+    assert "| glow | failed: exit code 2, see glow/seed_0.log | " in text
+    assert "| bplf_3x3 | no run yet |" not in text  # it was not asked for
 
 
 def test_curves(tmp_path):

@@ -240,6 +240,35 @@ def test_figures_of_a_tiny_plan(tmp_path, capsys):
         assert len(np.unique(np.asarray(image))) > 10
 
 
+def test_samples_without_labels_are_drawn_beside_each_other(tmp_path, capsys):
+    given = settings(tmp_path, temperatures="0.5,1.0")
+    given.folder.mkdir()
+    cells = [cell for cell in figures.plan(given) if cell.method.endswith("_no_labels")]
+    images, _, _ = faces_of_labels()
+    for seed, cell in enumerate(cells):
+        config = ModelConfig(
+            image_shape=(8, 8, 1), classes=(), levels=1, depth=1, width=4, seed=seed
+        )
+        model = BPLF(config)
+        model.initialize(images[:32])
+        cell.directory.path.mkdir(parents=True)
+        model.save(cell.directory.model)
+        cell.directory.result.write_text("{}")
+    figures._draw(given, cells)
+    path = tmp_path / "docs/drawn_faces_no_labels.png"
+    assert capsys.readouterr().out == f"{path}\n"
+    with Image.open(path) as drawn:
+        both = np.asarray(drawn.convert("L"))
+    assert len(np.unique(both)) > 10
+    # Of one model alone, the picture has half of the rows.
+    cells[1].directory.result.unlink()
+    figures._draw(given, cells)
+    with Image.open(path) as drawn:
+        alone = np.asarray(drawn.convert("L"))
+    assert alone.shape[0] < both.shape[0]
+    assert alone.shape[1] <= both.shape[1]
+
+
 def test_plan_compares_like_with_like(tmp_path):
     cells = figures.plan(settings(tmp_path, seeds=2, data_path="/somewhere"))
     assert [cell.method for cell in cells[:4]] == [

@@ -134,7 +134,8 @@ def test_the_saved_model_has_the_average_and_the_validated_figure(finished):
     bits = model.bits_per_dim(source.images, source.labels)
     assert np.mean(bits) == pytest.approx(result["bits_per_dim"], abs=1e-4)
     assert 0 < result["inverse_error"] < 1e-3
-    assert result["steps"] == 6
+    assert (result["steps"], result["rollbacks"]) == (6, 0)
+    assert "svd_rank" not in result
 
 
 def test_the_pictures_have_a_row_per_label(finished):
@@ -227,12 +228,42 @@ def test_rollback_goes_on_from_the_last_checkpoint_with_a_lower_rate(tmp_path, m
     message = capsys.readouterr().err
     assert "non-finite loss or gradient at step 5" in message
     assert "Going back to step 4 with 0.5 times the learning rate" in message
-    assert json.loads((run_dir / "result.json").read_text())["steps"] == 9
+    result = json.loads((run_dir / "result.json").read_text())
+    assert (result["steps"], result["rollbacks"]) == (9, 1)
     states = [json.loads(p.read_text()) for p in run_dir.glob("checkpoints/step_*/state.json")]
     assert {(state["rollbacks"], state["rate"]) for state in states if state["step"] > 4} == {
         (1, 0.5)
     }
     assert np.isfinite(load_model(run_dir / "model.keras").get_weights()[0]).all()
+
+
+class Shares(keras.callbacks.Callback):
+    """Keeps how far the annealing of the rank was in each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.shares = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.shares.append(float(self.model.annealing.share.numpy()))
+
+
+@pytest.mark.parametrize("by_minutes", [False, True])
+def test_the_rank_grows_with_a_share_of_the_run(tmp_path, monkeypatch, by_minutes):
+    shares = Shares()
+    observed(monkeypatch, shares)
+    changes = {"svd_protocol": "anneal", "svd_anneal_share": 0.5}
+    if by_minutes:
+        changes |= {"max_steps": None, "max_minutes": 0.05}
+    assert fit.main(settings(tmp_path / "run", **changes)) == 0
+    if by_minutes:
+        assert shares.shares == sorted(shares.shares)
+        assert shares.shares[0] < 1
+    else:
+        assert shares.shares == pytest.approx([0, 1 / 3, 2 / 3, 1, 1, 1])
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["svd_rank"] == 16  # of images of 16 x 16
+    assert result["bits_per_dim_truncated"] != result["bits_per_dim"]
 
 
 def test_rollback_gives_up(tmp_path, monkeypatch, capsys):

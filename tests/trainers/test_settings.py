@@ -71,6 +71,8 @@ def test_given_values_win_over_the_preset():
         ({"network_dtype": "int8"}, "network_dtype must be one of"),
         ({"svd_protocol": "none"}, "svd_protocol must be one of"),
         ({"svd_slope": 1.5}, "svd_slope"),
+        ({"svd_anneal_share": 0.0}, r"--svd_anneal_share must lie in \(0, 1\], got 0.0"),
+        ({"svd_anneal_share": 0.5, "svd_anneal_steps": 9}, "--svd_anneal_steps: give one"),
         ({"depth": "0"}, "depth must be a positive integer, got 0"),
         ({"width": "64,a"}, "--width must be an integer, or one for each level.*got '64,a'"),
         ({"width": "64,64"}, r"width must be one integer or one per level \(3\), got \(64, 64\)"),
