@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def check_place(out: str | None, overwrite: bool) -> None:
-    """Checks that a classifier can be written to `out`.
+    """Checks that a classifier can be written to `out`, and makes the folder for it.
 
     Raises:
       ValueError: none is given, or it does not end in .keras.
-      FileNotFoundError: there is no folder for it.
+      OSError: its folder cannot be made.
       FileExistsError: there is such a file, and it is not to be replaced.
     """
     if not out:
@@ -24,10 +24,12 @@ def check_place(out: str | None, overwrite: bool) -> None:
     path = Path(out)
     if path.suffix != ".keras":
         raise ValueError(f"--out must end in .keras, got {out!r}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"--out={out}: there is no folder {path.parent}")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already: give --overwrite to replace it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # such as a file in its place
+        raise OSError(f"--out={out}: no folder {path.parent} can be made: {error}") from error
 
 
 def write_classifier(classifier: ExpressionClassifier, out: str, record: dict[str, Any]) -> None:

@@ -157,6 +157,22 @@ def difference_figures(mean: float, variance: float, freedom: float) -> dict[str
     }
 
 
+def times_drawn(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """How often a draw of the bootstrap takes each image, float64 `[N]`.
+
+    Of each label as many are drawn as there are, so that rare ones never vanish.
+
+    Args:
+      labels: int `[N]`.
+      rng: what it draws with.
+    """
+    times = np.zeros(len(labels))
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        times[own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)))
+    return times
+
+
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """P-values as one may read them where several are looked at; None stays what it is.
 
