@@ -18,7 +18,7 @@ from datasets import NAMES, SPLITS, flags
 from datasets.cores import cores
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers.classifier_files import check_place, write_classifier
+from trainers.classifier_files import check_place, make_place, write_classifier
 from trainers.settings import choice
 from trainers.threads import set_threads
 
@@ -95,6 +95,7 @@ def main(settings: ClassifierSettings) -> int:
     """Trains, reports, writes; returns the exit code."""
     try:
         settings.check()
+        make_place(settings.out)
         import_tensorflow()
         set_threads(0, cores())
         train, held_out = (_load(settings, split) for split in ("train", settings.split))

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 
 def check_place(out: str | None, overwrite: bool) -> None:
-    """Checks that a classifier can be written to `out`, and makes the folder for it.
+    """Checks that a classifier can be written to `out`.
 
     Raises:
       ValueError: none is given, or it does not end in .keras.
-      OSError: its folder cannot be made.
       FileExistsError: there is such a file, and it is not to be replaced.
     """
     if not out:
@@ -26,10 +25,19 @@ def check_place(out: str | None, overwrite: bool) -> None:
         raise ValueError(f"--out must end in .keras, got {out!r}")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already: give --overwrite to replace it")
+
+
+def make_place(out: str | None) -> None:
+    """Makes the folder of `out`, before anything is trained for it.
+
+    Raises:
+      OSError: it cannot be made.
+    """
+    folder = Path(out or "").parent
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:  # such as a file in its place
-        raise OSError(f"--out={out}: no folder {path.parent} can be made: {error}") from error
+        raise OSError(f"--out={out}: the folder {folder} cannot be made: {error}") from error
 
 
 def write_classifier(classifier: ExpressionClassifier, out: str, record: dict[str, Any]) -> None:

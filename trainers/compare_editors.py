@@ -332,8 +332,8 @@ def table(record: Mapping[str, Any]) -> str:
         lines.append(f"| {name} | {' | '.join(cells)} |")
     about = (
         f"{record['cases']} edits of the neutral faces of {record['people']} people, "
-        f"{record['dataset']}; mean and half of the 95 % confidence interval over people, of shares "
-        "its ends."
+        f"{record['dataset']}; mean and half of the 95 % confidence interval over people, of "
+        "shares its ends."
     )
     return "\n".join([*lines, "", about])
 
