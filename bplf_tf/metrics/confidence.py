@@ -87,7 +87,8 @@ def share_interval(
     squared = _critical(freedom) ** 2 / effective
     middle = (share + squared / 2) / (1 + squared)
     half = np.sqrt(squared * share * (1 - share) + squared**2 / 4) / (1 + squared)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    low, high = float(middle - half), float(middle + half)
+    return low if share > 0 else 0.0, high if share < 1 else 1.0  # else but for rounding
 
 
 def ratio_interval(

@@ -55,7 +55,8 @@ def test_generated_images_that_fill_up_one_label(folders, monkeypatch, capsys):
     assert record["settings"]["architecture"] == "a"
     assert record["trained_on"]["real + generated"]["accuracy"]["mean"] == 1
     low, high = record["trained_on"]["real + generated"]["accuracy"]["interval"]
-    assert 0.85 < low < high == 1  # of 30 images
+    assert 0.85 < low < 0.9  # of 30 images, all read rightly
+    assert high == 1
     assert list(record["minus"]) == ["real", "real, repeated"]
     assert list(record["minus"]["real, repeated"]) == ["real + generated"]
     printed = capsys.readouterr().out
