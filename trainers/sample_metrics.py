@@ -73,9 +73,8 @@ def sample_metrics(
     Returns:
       `held_out` with the judge's accuracy on real images; `samples`, each figure over the seeds,
       and `reference`, of one set of real images; `reference_images`, its `name` and `count`. Of
-      samples,
-      `accuracy_of_real` is the judge's accuracy on them divided by that on held-out images, with
-      the errors of both.
+      samples, `accuracy_of_real` is the judge's accuracy on them divided by that on held-out
+      images, with the errors of both; it is left out where the judge reads none of these rightly.
 
     Raises:
       ValueError: there are too few images to compare.
