@@ -46,7 +46,7 @@ def mentioned_commands(text: str) -> list[str]:
 
 def docstring_commands(path: Path) -> list[str]:
     text = ast.get_docstring(ast.parse(path.read_text())) or ""
-    return [line for line in text.splitlines() if line.strip().startswith("python -m")]
+    return [line for line in text.splitlines() if _COMMAND.match(line.strip())]
 
 
 def parsed(command: str):

@@ -94,7 +94,7 @@ def test_differences_know_of_seeds_and_of_images():
     true = np.repeat([0, 1, 2], [300, 300, 30])
 
     def reads(right):
-        return [np.where(rng.random(len(true)) < right, true, (true + 1) % 3) for _ in range(3)]
+        return [np.where(rng.random(len(true)) < right, true, (true + 1) % 3) for _ in range(8)]
 
     found = classification_score.compare_readings(
         {"real": reads(0.6), "real + generated": reads(0.75)}, true, CLASSES, resamples=300

@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 def test_images_to_choose_by_can_be_given():
     """All training images are fitted to then, and what chooses is none of them."""
-    train, chosen_by = brightness_source(count=60), brightness_source("train", 30, seed=2)
+    train, chosen_by = brightness_source(), brightness_source("train", 30, seed=2)
     fitted = fit_classifier(train, QUICK, verbose=0, kept_back=chosen_by)
     assert read_figures(fitted, brightness_source("validation", 60, seed=1))["accuracy"] > 0.9
 
