@@ -193,8 +193,8 @@ def test_a_classifier_chooses(model, tmp_path):
     assert run(model, tmp_path / "free", min_confidence=0.0, **given) == 0
     with (tmp_path / "free" / "report" / "images.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["generated"] == "True"]
-    # Half of the faces that it accepts where it is asked for nothing.
-    least = float(np.median([float(row["confidence"]) for row in rows]))
+    # Between the fifth and the sixth of the nine faces that it accepts where nothing is asked.
+    least = float(np.mean(sorted(float(row["confidence"]) for row in rows)[3:5]))
     given["counts"] = f"happy={REAL + 5}"
     assert run(model, tmp_path / "out", min_confidence=least, **given) == 0
     content = json.loads((tmp_path / "out" / "report" / "report.json").read_text())

@@ -91,7 +91,7 @@ def test_pairs(flow, judge, identity, tmp_path, capsys):
     true = editors["the true face"]
     assert true["accuracy"]["mean"] > 0.5 > 0.2 > unchanged["accuracy"]["mean"]
     assert true["gain"]["mean"] > 0.4
-    assert editors["paste the mean"]["gain"]["mean"] > 0.2
+    assert editors["paste the mean"]["gain"]["mean"] > 0.1
     for name in (*NAMES, "the true face"):
         assert 0 <= editors[name]["verification"]["auc"] <= 1
     assert unchanged["verification"]["auc"] == 1

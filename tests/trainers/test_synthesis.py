@@ -8,6 +8,7 @@ from PIL import Image
 from bplf_tf import BPLF, EMOTIONS, ModelConfig, PixelSynthesis
 from bplf_tf.metrics.pairs import mean_over_people, psnr
 from datasets.flags import UserError
+from datasets.pairs import load_pairs
 from tests.datasets.emotionset.fixtures import write_ck_plus
 from tests.datasets.emotionset.test_build_command import run as build
 from trainers import synthesis
@@ -66,10 +67,12 @@ def test_everything_is_measured_printed_and_written(flow, tmp_path, capsys):
 
 def test_the_pixel_model_beats_what_knows_nothing():
     """In PSNR, on people that it was not fitted to, surely and not by chance."""
-    settings = SynthesisSettings(pairs=60, test_people=25, image_size=24)
-    train, tests = synthesis.load_data(settings, None)
-    test = tests[synthesis.IN_DATASET]
-    editors = synthesis.make_editors(train, synthesis.fit(settings, train), None)
+    train, test = (
+        load_pairs("drawn_faces", split, image_size=24, people=people)
+        for split, people in (("train", 60), ("test", 25))
+    )
+    pixel = synthesis.fit(SynthesisSettings(), train)
+    editors = synthesis.make_editors(train, pixel, None)
     of_editors = {
         name: psnr(synthesis._edit_all(edit, test), test.expressive)
         for name, edit in editors.items()
