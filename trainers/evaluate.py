@@ -106,7 +106,8 @@ def main(settings: EvaluateSettings) -> int:
         import_tensorflow()
         model = _load_model(settings)
         source = _load_images(settings, model, settings.split)
-        train = others = None
+        train = None
+        others = None
         judges = None
         if settings.chosen_metrics():
             from trainers.judging import load_judges, measure_metrics
