@@ -71,7 +71,7 @@ def test_the_pixel_model_beats_what_knows_nothing():
         load_pairs("drawn_faces", split, image_size=24, people=people)
         for split, people in (("train", 60), ("test", 25))
     )
-    pixel = synthesis.fit(SynthesisSettings(), train)
+    pixel = synthesis.fit(SynthesisSettings(ridge="cross_validation"), train)
     editors = synthesis.make_editors(train, pixel, None)
     of_editors = {
         name: psnr(synthesis._edit_all(edit, test), test.expressive)
