@@ -35,7 +35,7 @@ def judge(tmp_path_factory):
     """One that has learned to read the faces."""
     path = tmp_path_factory.mktemp("models") / "judge.keras"
     faces = datasets.load("drawn_faces", "train", image_size=16, limit=1400)
-    plan = ClassifierPlan("a", epochs=10, learning_rate=3e-3)
+    plan = ClassifierPlan("a", epochs=8, batch_size=32, patience=8, flip=False, move=0.0)
     fit_classifier(faces, plan, verbose=0).save(path)
     return str(path)
 
