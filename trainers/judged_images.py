@@ -105,7 +105,7 @@ class Measurer:
             found["accuracy"] = share_of_own_images([one.right for one in sets])
             found["macro_f1"] = _macro_f1(sets, len(classes))
             if self._chooser:
-                chosen = [one.chosen == one.labels for one in sets]
+                chosen = [np.asarray(one.chosen == one.labels) for one in sets]
                 found["accuracy_by_the_chooser"] = share_of_own_images(chosen)
             for label, name in enumerate(classes):
                 rights = [one.right[one.labels == label] for one in sets]
