@@ -1,7 +1,7 @@
 """Fills up the rare labels of a data set with faces that a flow generates.
 
 python -m datasets.balance --model=runs/faces --dataset=emotionset --data_path=data --out=balanced
-python -m datasets.balance --model=runs/faces --counts=disgust=2000 --classifier=judge.keras --out=b
+python -m datasets.balance --model=runs/faces --counts=fear=5000 --classifier=chooser.keras --out=b
 python -m trainers.fit --dataset=folder --data_path=balanced --image_size=48 ...
 
 A face is drawn and kept, or rejected: because the model itself thinks it unlikely, because a
@@ -15,6 +15,7 @@ import dataclasses
 import hashlib
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,11 +80,11 @@ class BalanceSettings:
         "A face has to be likelier than this share of the real training images of its label; 0 "
         "asks for nothing.",
     )
-    min_distance: float = setting(
-        4.0,
+    min_distance: float | None = setting(
+        None,
         "Least distance from every training image, mirrored or not, and from every face of the "
         "label that was generated before: root of the mean squared difference, in grey levels. 0 "
-        "asks for nothing.",
+        "asks for nothing; if unset it is what 99 of 100 validation images keep, and 4 at least.",
     )
     max_attempts: int = setting(20, "Faces to draw at most for each one that is missing.")
 
@@ -118,7 +119,7 @@ class BalanceSettings:
             )
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise ValueError(f"--min_confidence must lie in [0, 1], got {self.min_confidence}")
-        if not 0 <= self.min_distance <= 255:
+        if self.min_distance is not None and not 0 <= self.min_distance <= 255:
             raise ValueError(
                 f"--min_distance must be from 0 to 255 grey levels, got {self.min_distance}"
             )
@@ -129,16 +130,20 @@ class BalanceSettings:
         if not 0 <= self.seed < 2**24:
             raise ValueError(f"--seed must be from 0 to {2**24 - 1}, got {self.seed}")
 
-    @property
-    def limits(self) -> Limits:
-        """What a generated face has to come up to."""
+    def limits(self, real: Mapping[str, ImageSource]) -> Limits:
+        """What a generated face has to come up to, by the real faces of train and validation."""
         from datasets.balancing.generating import Limits
+        from datasets.balancing.neighbours import usual_distance
 
         least = 0.5 if self.min_confidence is None else self.min_confidence
+        distance = self.min_distance
+        if distance is None:
+            held_out, train = real["validation"].images, real["train"].images
+            distance = usual_distance(held_out, train, self.seed)
         return Limits(
             log_prob_quantile=self.min_log_prob_quantile,
             confidence=least if self.classifier else 0.0,
-            distance=self.min_distance,
+            distance=distance,
             attempts=self.max_attempts,
         )
 
@@ -164,8 +169,13 @@ def main(settings: BalanceSettings) -> int:
     except (ValueError, OSError) as error:
         raise flags.UserError(str(error)) from error
 
-    outcomes = _generate(settings, model, real["train"], classifier, lacking)
-    _write(settings, outcomes, real)
+    limits = settings.limits(real)
+    if settings.min_distance is None:
+        print(f"--min_distance={limits.distance:.1f} grey levels, by validation images", flush=True)
+    outcomes = _generate(settings, model, real["train"], classifier, lacking, limits)
+    if not settings.include_real:
+        real = {"train": real["train"]}
+    _write(settings, outcomes, real, limits)
     return 0
 
 
@@ -184,8 +194,13 @@ def _load_data(settings: BalanceSettings, model: BPLF) -> dict[str, ImageSource]
         raise ValueError(f"--model={settings.model} was trained without labels")
     if settings.form == "tfds" and height != width:
         raise ValueError(f"--form=tfds takes square images; the model's are {height}x{width}")
+    splits = ["train"]
+    if settings.include_real or settings.min_distance is None:
+        splits.append("validation")
+    if settings.include_real:
+        splits.append("test")
     sources = {}
-    for split in ("train", "validation", "test") if settings.include_real else ("train",):
+    for split in splits:
         try:
             sources[split] = datasets.load(
                 settings.dataset,
@@ -237,6 +252,7 @@ def _generate(
     train: ImageSource,
     classifier: Classifier | None,
     lacking: dict[str, int],
+    limits: Limits,
 ) -> dict[str, Outcome]:
     """What came of each label; says of each what it lacks.
 
@@ -246,7 +262,7 @@ def _generate(
     from datasets.balancing.generating import Generator
     from datasets.balancing.report import shortage
 
-    generator = Generator(model, train, classifier, settings.limits, settings.draw)
+    generator = Generator(model, train, classifier, limits, settings.draw)
     outcomes = {}
     for name, wanted in lacking.items():
         outcomes[name] = generator.fill(name, wanted)
@@ -261,7 +277,10 @@ def _generate(
 
 
 def _write(
-    settings: BalanceSettings, outcomes: dict[str, Outcome], real: dict[str, ImageSource]
+    settings: BalanceSettings,
+    outcomes: dict[str, Outcome],
+    real: dict[str, ImageSource],
+    limits: Limits,
 ) -> None:
     """Writes the set and its report, whole or not at all, and says what was written.
 
@@ -288,7 +307,7 @@ def _write(
         },
         **dataclasses.asdict(settings.draw),
     }
-    content = report.describe(outcomes, faces, real, settings.limits, **details)
+    content = report.describe(outcomes, faces, real, limits, **details)
     out = Path(str(settings.out)).absolute()
     with folder_written_aside(out) as aside:
         place = _write_faces(settings, faces, real["train"].classes, aside)

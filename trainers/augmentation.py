@@ -2,8 +2,10 @@
 
 python -m trainers.augmentation --dataset=fer2013 --data_path=fer2013.csv --generated_path=balanced
 
-Fits one and the same network to real images, to generated ones (the classification accuracy score)
-and to both, once for each seed, and reads held-out real images with each.
+Fits one and the same network to real images, to real images whose rare labels are repeated as often
+as generated ones fill them up, to both, and, where they have every label, to generated ones alone
+(the classification accuracy score); once for each seed, for as many steps each, the epoch chosen by
+the same tenth of the real images. Then it reads held-out real images with each.
 """
 
 from __future__ import annotations
@@ -38,8 +40,13 @@ class AugmentationSettings:
     generated_path: str | None = setting(
         None, "File or folder that holds them; their training split is taken. Required."
     )
-    architecture: str = setting("b", f"Network: {' or '.join(ARCHITECTURES)}.")
-    epochs: int = setting(30, "Most passes of each classifier over its images.")
+    architecture: str = setting(
+        "a",
+        f"Network: {' or '.join(ARCHITECTURES)}; another than that of the classifier that chose.",
+    )
+    epochs: int = setting(
+        30, "Passes of each classifier over as many images as the largest set has."
+    )
     max_minutes: float | None = setting(None, "Most minutes of each classifier.")
     seeds: int = setting(3, "Classifiers of each kind, from --seed on.")
     seed: int = setting(0, "Of the first.")
@@ -74,7 +81,7 @@ def main(settings: AugmentationSettings) -> int:
         import_tensorflow()
         set_threads(0, cores())
         import datasets
-        from trainers.classification_score import classification_scores, table, training_sets
+        from trainers.classification_score import classification_scores, table
         from trainers.classifier_fit import ClassifierPlan
 
         real, test = (
@@ -86,25 +93,22 @@ def main(settings: AugmentationSettings) -> int:
             )
             for split in ("train", settings.split)
         )
-        sets = training_sets(real, load_generated(settings, real, test))
+        images = (real, load_generated(settings, real, test))
         result = classification_scores(
-            dict.fromkeys(range(settings.seed, settings.seed + settings.seeds), sets),
+            dict.fromkeys(range(settings.seed, settings.seed + settings.seeds), images),
             test,
             ClassifierPlan(
                 architecture=settings.architecture,
                 epochs=settings.epochs,
                 max_minutes=settings.max_minutes,
             ),
+            repeated=True,
         )
     except (ValueError, OSError, ImportError) as error:
         raise flags.UserError(str(error)) from error
     print(table(result))
     if settings.out:
-        record = {
-            "settings": dataclasses.asdict(settings),
-            "training_images": {name: of.class_counts() for name, of in sets.items()},
-            **result,
-        }
+        record = {"settings": dataclasses.asdict(settings), **result}
         write_json(Path(settings.out), record)
         print(f"wrote {settings.out}")
     return 0

@@ -8,105 +8,170 @@ from typing import Any
 
 import numpy as np
 
-from bplf_tf.metrics.classification import classification_figures
+from bplf_tf.metrics.classification import figures_of_confusion
+from bplf_tf.metrics.confidence import (
+    combined_error,
+    difference_figures,
+    holm,
+    share_interval,
+    times_drawn,
+)
 from datasets import ImageSource
 from trainers.classifier_fit import ClassifierPlan, fit_classifier
-from trainers.over_seeds import over_seeds, text, text_table
-from trainers.statistics import paired_difference
+from trainers.over_seeds import text, text_table
+from trainers.training_arms import BOTH, REAL, REPEATED, training_arms
 
-REAL, GENERATED, BOTH = "real", "generated", "real + generated"
-
-
-def training_sets(real: ImageSource, generated: ImageSource) -> dict[str, ImageSource]:
-    """Real images, generated ones, and both.
-
-    Raises:
-      ValueError: if their labels or shapes differ.
-    """
-    for what in ("classes", "image_shape"):
-        first, second = getattr(real, what), getattr(generated, what)
-        if first != second:
-            raise ValueError(f"real images have {what} {first}, generated ones {second}")
-    both = dataclasses.replace(
-        real,
-        name=f"{real.name} and {generated.name}",
-        images=np.concatenate([real.images, generated.images]),
-        labels=np.concatenate([real.labels, generated.labels]),
-        provenance={REAL: real.provenance, GENERATED: generated.provenance},
-    )
-    return {REAL: real, GENERATED: generated, BOTH: both}
+_RESAMPLES = 1000
 
 
 def classification_scores(
-    sets_of_seed: Mapping[int, Mapping[str, ImageSource]], test: ImageSource, plan: ClassifierPlan
+    of_seeds: Mapping[int, tuple[ImageSource, ImageSource]],
+    test: ImageSource,
+    plan: ClassifierPlan,
+    repeated: bool = False,
 ) -> dict[str, Any]:
     """Fits a classifier to each set of training images and reads real images with it.
 
-    The one of generated images gives the classification accuracy score. The sets of one seed are
-    fitted with one seed, so that differences are of pairs.
+    The one of generated images gives the classification accuracy score. All classifiers take as
+    many steps and choose their epoch by the same real images (`trainers.training_arms`). Those of
+    one seed are fitted with one seed, so that differences are of pairs.
+
+    Intervals are of both that may come out otherwise: other seeds of training, by their variance,
+    and other test images, by a bootstrap that draws the same images for all classifiers. Student's
+    t with the degrees of freedom of both.
 
     Args:
-      sets_of_seed: for each seed, sets of training images by their names, `real` among them.
-      test: real images that none of them holds.
-      plan: how to fit; its seed is not used.
+      of_seeds: for each seed real and generated training images.
+      test: real images that neither holds.
+      plan: how to fit; its seed and patience are not used.
+      repeated: whether to fit real images too whose rare labels are repeated as often as generated
+        images fill them up.
 
     Returns:
-      For each name `accuracy`, `macro_f1` and `per_label` with `recall` and `f1`, over the seeds;
-      `minus_real`, the paired differences of accuracy, macro-F1 and each label's recall, with
-      `mean`, `half_width` and `p_value`.
+      `trained_on`, for each set `accuracy`, `macro_f1` and `per_label` with `recall` and `f1`, each
+      with `mean`, `interval` and the `values` of the seeds; `minus`, of each reference (`real`, and
+      `real, repeated`) and other sets the paired differences of accuracy, macro-F1 and each label's
+      recall, with `mean`, `half_width` and `p_value`, of the recalls also `p_holm`, corrected for
+      there being several labels; `training_images` of each set.
 
     Source: Ravuri and Vinyals 2019, arXiv 1905.10887.
     """
-    measured: dict[str, list[dict[str, Any]]] = {}
-    for seed, sets in sets_of_seed.items():
-        for name, train in sets.items():
-            classifier = fit_classifier(train, dataclasses.replace(plan, seed=seed), verbose=0)
+    reads: dict[str, list[np.ndarray]] = {}
+    counts: dict[str, dict[str, int]] = {}
+    for seed, (real, generated) in of_seeds.items():
+        arms = training_arms(real, generated, seed, repeated)
+        counts = arms.counts
+        # Nobody stops sooner than others; the best epoch is taken all the same.
+        of_seed = dataclasses.replace(plan, seed=seed, patience=plan.epochs)
+        for name, train in arms.sets.items():
+            classifier = fit_classifier(train, of_seed, verbose=0, kept_back=arms.kept_back)
             read = classifier.probabilities(test.images).argmax(axis=1)
-            figures = classification_figures(test.labels, read, test.classes)
-            measured.setdefault(name, []).append(
-                {
-                    "accuracy": figures["accuracy"],
-                    "macro_f1": figures["macro_f1"],
-                    "per_label": {
-                        label: {key: of[key] for key in ("recall", "f1")}
-                        for label, of in figures["per_label"].items()
-                    },
-                }
-            )
+            reads.setdefault(name, []).append(read)
+            right = np.mean(read == test.labels)
             print(
-                f"seed {seed}, {name}: {len(train)} images, accuracy {figures['accuracy']:.1%}",
+                f"seed {seed}, {name}: {sum(counts[name].values())} images, accuracy {right:.1%}",
                 flush=True,
             )
-    results = {name: over_seeds(of_seeds) for name, of_seeds in measured.items()}
     return {
         "test_images": len(test),
-        "seeds": list(sets_of_seed),
-        "trained_on": results,
-        "minus_real": {
-            name: _differences(of, results[REAL], list(sets_of_seed))
-            for name, of in results.items()
-            if name != REAL
-        },
+        "seeds": list(of_seeds),
+        "training_images": counts,
+        **compare_readings(reads, test.labels, test.classes),
+    }
+
+
+def compare_readings(
+    reads: Mapping[str, Sequence[np.ndarray]],
+    true: np.ndarray,
+    labels: Sequence[str],
+    resamples: int = _RESAMPLES,
+) -> dict[str, Any]:
+    """Figures and paired differences of what classifiers read.
+
+    Args:
+      reads: of each set that classifiers were trained on, `real` among them, the labels that the
+        classifier of each seed reads, int `[N]`.
+      true: int `[N]`.
+      labels: their names.
+      resamples: of the bootstrap of images.
+
+    Returns:
+      `trained_on` and `minus`, as of `classification_scores`.
+    """
+    names = list(reads)
+    exact = np.array([[_figures(true, read, len(labels)) for read in reads[n]] for n in names])
+    rng = np.random.default_rng(0)
+    drawn = np.empty((resamples, len(names), exact.shape[-1]))
+    for i in range(resamples):
+        times = times_drawn(true, rng)
+        for k, name in enumerate(names):
+            of_seeds = [_figures(true, read, len(labels), times) for read in reads[name]]
+            drawn[i, k] = np.mean(of_seeds, axis=0)
+    of_label = np.bincount(true, minlength=len(labels))
+    # How many images each figure is of: accuracy and macro-F1 of all, recall and F1 of a label's.
+    images = np.concatenate([[len(true)] * 2, np.maximum(of_label, 1), np.maximum(of_label, 1)])
+    trained_on = {
+        name: _by_name(
+            [_bounded(exact[k, :, j], drawn[:, k, j], images[j]) for j in range(exact.shape[-1])],
+            labels,
+        )
+        for k, name in enumerate(names)
+    }
+    minus = {}
+    for reference in (name for name in (REAL, REPEATED) if name in names):
+        against = names.index(reference)
+        minus[reference] = {
+            name: _differences(
+                exact[k] - exact[against], drawn[:, k] - drawn[:, against], images, labels
+            )
+            for k, name in enumerate(names)
+            if name == BOTH or (reference == REAL and name != REAL)
+        }
+    return {"trained_on": trained_on, "minus": minus}
+
+
+def _figures(
+    true: np.ndarray, read: np.ndarray, labels: int, times: np.ndarray | None = None
+) -> np.ndarray:
+    """Accuracy, macro-F1, each label's recall, each label's F1; of images counted so many times."""
+    confusion = np.bincount(true * labels + read, times, labels**2).reshape(labels, labels)
+    accuracy, macro_f1, recall, f1 = figures_of_confusion(confusion)
+    return np.concatenate([[accuracy, macro_f1], recall, f1])
+
+
+def _bounded(of_seeds: np.ndarray, drawn: np.ndarray, images: int) -> dict[str, Any]:
+    """A figure in [0, 1]."""
+    variance, freedom = combined_error(of_seeds, float(drawn.var(ddof=1)), images)
+    mean = float(of_seeds.mean())
+    interval = share_interval(mean, images, variance, freedom)
+    return {"mean": mean, "interval": list(interval), "values": of_seeds.tolist()}
+
+
+def _by_name(figures: Sequence[dict[str, Any]], labels: Sequence[str]) -> dict[str, Any]:
+    recall, f1 = figures[2 : 2 + len(labels)], figures[2 + len(labels) :]
+    return {
+        "accuracy": figures[0],
+        "macro_f1": figures[1],
+        "per_label": {label: {"recall": recall[i], "f1": f1[i]} for i, label in enumerate(labels)},
     }
 
 
 def _differences(
-    figures: dict[str, Any], real: dict[str, Any], seeds: Sequence[int]
+    exact: np.ndarray, drawn: np.ndarray, images: np.ndarray, labels: Sequence[str]
 ) -> dict[str, Any]:
-    def difference(of: dict[str, Any], reference: dict[str, Any]) -> dict[str, Any]:
-        found = paired_difference(
-            dict(zip(seeds, of["values"], strict=True)),
-            dict(zip(seeds, reference["values"], strict=True)),
-        )
-        assert found is not None  # both have every seed
-        return {"mean": found.mean, "half_width": found.half_width, "p_value": found.p_value}
-
+    """Of differences `[S, K]` of the seeds and `[R, K]` of the resamples."""
+    figures: list[dict[str, Any]] = []
+    for j in range(2 + len(labels)):
+        variance = float(drawn[:, j].var(ddof=1))
+        total, freedom = combined_error(exact[:, j], variance, int(images[j]))
+        figures.append(difference_figures(float(exact[:, j].mean()), total, freedom))
+    of_labels = figures[2:]
+    for figure, p_value in zip(of_labels, holm([f["p_value"] for f in of_labels]), strict=True):
+        figure["p_holm"] = p_value
     return {
-        **{key: difference(figures[key], real[key]) for key in ("accuracy", "macro_f1")},
-        "recall": {
-            label: difference(of["recall"], real["per_label"][label]["recall"])
-            for label, of in figures["per_label"].items()
-        },
+        "accuracy": figures[0],
+        "macro_f1": figures[1],
+        "recall": dict(zip(labels, of_labels, strict=True)),
     }
 
 
@@ -124,19 +189,17 @@ def table(result: dict[str, Any]) -> str:
         )
         for name, of in result["trained_on"].items()
     ]
-    rows += [
-        (
-            f"{name} - {REAL}",
-            [
-                text(of["accuracy"]),
-                text(of["macro_f1"]),
-                *(text(of["recall"][label]) for label in labels),
-            ],
-        )
-        for name, of in result["minus_real"].items()
-    ]
+    for reference, others in result["minus"].items():
+        for name, of in others.items():
+            recalls = [of["recall"][label] for label in labels]
+            cells = [of["accuracy"], of["macro_f1"], *recalls]
+            rows.append((f"{name} - {reference}", [text(cell) for cell in cells]))
+            p_values = [of["accuracy"]["p_value"], of["macro_f1"]["p_value"]]
+            p_values += [recall["p_holm"] for recall in recalls]
+            rows.append(("  p", ["" if p is None else f"{p:.3f}" for p in p_values]))
     heading = (
         f"classifiers trained on these, read {result['test_images']} real images; "
-        f"{len(result['seeds'])} seeds; recall of each label"
+        f"{len(result['seeds'])} seeds; recall of each label; 95 % intervals over seeds and "
+        "images; p of the labels corrected by Holm"
     )
     return text_table(("accuracy", "macro-F1", *labels), rows, heading)

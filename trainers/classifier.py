@@ -18,7 +18,7 @@ from datasets import NAMES, SPLITS, flags
 from datasets.cores import cores
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers.classifier_files import check_place, write_classifier
+from trainers.classifier_files import check_place, make_place, write_classifier
 from trainers.settings import choice
 from trainers.threads import set_threads
 
@@ -95,6 +95,7 @@ def main(settings: ClassifierSettings) -> int:
     """Trains, reports, writes; returns the exit code."""
     try:
         settings.check()
+        make_place(settings.out)
         import_tensorflow()
         set_threads(0, cores())
         train, held_out = (_load(settings, split) for split in ("train", settings.split))
@@ -123,20 +124,24 @@ def main(settings: ClassifierSettings) -> int:
 
 
 def read_figures(classifier: ExpressionClassifier, source: ImageSource) -> dict[str, Any]:
-    """How well a classifier reads a source's images, with the bootstrap's 95 % intervals.
+    """How well a classifier reads a source's images, with 95 % intervals over images.
 
     Returns:
-      as `bplf_tf.metrics.classification.classification_figures`, and `accuracy_interval` and
-      `macro_f1_interval`, (low, high).
+      as `bplf_tf.metrics.classification.classification_figures`, and `accuracy_interval`, by
+      Wilson's score, and `macro_f1_interval`, by the bootstrap, (low, high).
     """
-    from bplf_tf.metrics.classification import accuracy, classification_figures, macro_f1
-    from bplf_tf.metrics.confidence import bootstrap_interval
+    from bplf_tf.metrics.classification import classification_figures, macro_f1
+    from bplf_tf.metrics.confidence import bootstrap_interval, share_interval
 
     read = classifier.probabilities(source.images).argmax(axis=1)
+    figures = classification_figures(source.labels, read, classifier.labels)
+    low, high = bootstrap_interval(macro_f1, source.labels, read, resamples=200)
+    if low == high:  # such as 1, where all are read rightly
+        low, high = share_interval(figures["macro_f1"], len(source))
     return {
-        **classification_figures(source.labels, read, classifier.labels),
-        "accuracy_interval": bootstrap_interval(accuracy, source.labels, read),
-        "macro_f1_interval": bootstrap_interval(macro_f1, source.labels, read, resamples=200),
+        **figures,
+        "accuracy_interval": share_interval(figures["accuracy"], len(source)),
+        "macro_f1_interval": (low, high),
     }
 
 

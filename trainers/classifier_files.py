@@ -16,7 +16,6 @@ def check_place(out: str | None, overwrite: bool) -> None:
 
     Raises:
       ValueError: none is given, or it does not end in .keras.
-      FileNotFoundError: there is no folder for it.
       FileExistsError: there is such a file, and it is not to be replaced.
     """
     if not out:
@@ -24,10 +23,21 @@ def check_place(out: str | None, overwrite: bool) -> None:
     path = Path(out)
     if path.suffix != ".keras":
         raise ValueError(f"--out must end in .keras, got {out!r}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"--out={out}: there is no folder {path.parent}")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} is there already: give --overwrite to replace it")
+
+
+def make_place(out: str | None) -> None:
+    """Makes the folder of `out`, before anything is trained for it.
+
+    Raises:
+      OSError: it cannot be made.
+    """
+    folder = Path(out or "").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # such as a file in its place
+        raise OSError(f"--out={out}: the folder {folder} cannot be made: {error}") from error
 
 
 def write_classifier(classifier: ExpressionClassifier, out: str, record: dict[str, Any]) -> None:

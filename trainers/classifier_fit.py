@@ -45,7 +45,10 @@ class ClassifierPlan:
 
 
 def fit_classifier(
-    train: ImageSource, plan: ClassifierPlan, verbose: int = 2
+    train: ImageSource,
+    plan: ClassifierPlan,
+    verbose: int = 2,
+    kept_back: ImageSource | None = None,
 ) -> ExpressionClassifier:
     """Fits a classifier to all but a tenth of the images; that tenth chooses among the epochs.
 
@@ -55,6 +58,7 @@ def fit_classifier(
       train: with two or more labels.
       plan: how.
       verbose: as of Keras' `fit`.
+      kept_back: images to choose among the epochs by instead; then all of `train` is fitted to.
 
     Raises:
       ValueError: there are too few images or labels, or the plan names no architecture.
@@ -69,17 +73,23 @@ def fit_classifier(
         metrics=["accuracy"],
         jit_compile=False,
     )
-    fitted, kept_back = kept_apart(train.labels, plan.seed)
-    steps = -(-len(fitted) // plan.batch_size)
+    images, labels = train.images, train.labels
+    if kept_back is None:
+        fitted, kept = kept_apart(labels, plan.seed)
+        chosen_by = (images[kept], labels[kept])
+        images, labels = images[fitted], labels[fitted]
+    else:
+        chosen_by = (kept_back.images, kept_back.labels)
+    steps = -(-len(images) // plan.batch_size)
     schedule = Schedule(plan.learning_rate, 0, plan.epochs * steps, plan.max_minutes)
     watch = Stopwatch()
     watch.start()
     history = trained.fit(
-        train.images[fitted],
-        train.labels[fitted],
+        images,
+        labels,
         batch_size=plan.batch_size,
         epochs=plan.epochs,
-        validation_data=(train.images[kept_back], train.labels[kept_back]),
+        validation_data=chosen_by,
         callbacks=[
             ScheduledRun(schedule, watch.minutes),
             keras.callbacks.EarlyStopping(

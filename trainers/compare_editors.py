@@ -5,16 +5,18 @@ python -m trainers.compare_editors --model=runs/fer --judge=fer.keras --dataset=
 
 Neutral faces that no editor was fitted to are given every expression. Where there are pairs, the
 true face of the person is what an edit should come near to; everywhere a classifier that had no
-part in anything reads what the faces show, and what lies outside eyes and mouth should stay. One
-editor returns its input, one pastes the mean face of the expression: whatever does not stand out
-from both is worth nothing. The strip shows drawn faces, or faces that the flow drew: no photograph.
+part in anything reads what the faces show, and what lies outside eyes and mouth should stay; with
+--identity, whether they are still the same people. One editor returns its input, one pastes the
+mean face of the expression: whatever does not stand out from both is worth nothing, and a second
+table has the differences. Without pairs a row has the judge's reading of real faces. The strip
+shows drawn faces, or faces that the flow drew: no photograph. The pixel model is kept, pixel.npz.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +58,9 @@ class CompareSettings:
     )
     judge: str | None = setting(
         None, "Classifier that reads the faces, as trainers.classifier wrote it. Required."
+    )
+    identity: str | None = setting(
+        None, "What trainers.identity wrote, to tell whether an edited face is still the same one."
     )
     out: str | None = setting(None, "Folder to write, which must not exist. Required.")
     dataset: str = setting("drawn_faces", f"Faces: {', '.join(NAMES)}.")
@@ -100,8 +105,9 @@ class CompareSettings:
                 "model is fitted"
             )
         self.transfers()
-        for path in (self.model, self.judge):
-            model_path(str(path))
+        for path in (self.model, self.judge, self.identity):
+            if path:
+                model_path(path)
 
     def transfers(self) -> tuple[float, ...]:
         """The strengths as numbers, rising; raises `ValueError`."""
@@ -145,32 +151,35 @@ def main(settings: CompareSettings) -> int:
         import_tensorflow()
         from trainers.edit_metrics import edit_metrics
 
-        flow, judge = _load_models(settings)
+        flow, judge, identity = _load_models(settings)
         material = (_from_pairs if settings.paired else _from_labels)(settings, flow)
     except (ValueError, OSError, ImportError) as error:
         raise flags.UserError(str(error)) from error
 
     editors = make_editors(material.examples, material.pixel, flow, settings.transfers())
     record = {
-        **{name: getattr(settings, name) for name in ("dataset", "model", "judge")},
+        **{name: getattr(settings, name) for name in ("dataset", "model", "judge", "identity")},
         "pixel_model_parameters": material.pixel.parameters,
         "flow_parameters": flow.count_params(),
         "provenance": material.provenance,
-        **edit_metrics(editors, material.cases, judge),
+        **edit_metrics(editors, material.cases, judge, identity),
     }
-    text = table(record)
+    text = f"{table(record)}\n\n{differences(record)}"
     print(text)
     with folder_written_aside(Path(str(settings.out)).absolute()) as aside:
         from trainers.image_grid import save_png
 
         write_json(aside / "editors.json", record)
         write_text(aside / "editors.md", text + "\n")
+        material.pixel.save(aside / "pixel.npz")
         save_png(strip(settings, material.cases, editors, flow), aside / "strip.png")
     print(f"wrote {settings.out}")
     return 0
 
 
-def _load_models(settings: CompareSettings) -> tuple[BPLF, ExpressionClassifier]:
+def _load_models(
+    settings: CompareSettings,
+) -> tuple[BPLF, ExpressionClassifier, ExpressionClassifier | None]:
     from bplf_tf import load_model
     from bplf_tf.metrics.expression_classifier import ExpressionClassifier
     from datasets.pairs import NEUTRAL
@@ -188,7 +197,13 @@ def _load_models(settings: CompareSettings) -> tuple[BPLF, ExpressionClassifier]
             f"--judge={settings.judge} reads {', '.join(judge.labels)} from images of shape "
             f"{judge.image_shape}; the flow has {', '.join(classes)} and {shape}"
         )
-    return flow, judge
+    identity = ExpressionClassifier.load(settings.identity) if settings.identity else None
+    if identity and identity.image_shape != shape:
+        raise ValueError(
+            f"--identity={settings.identity} was trained on images of {identity.image_shape}, the "
+            f"flow on {shape}"
+        )
+    return flow, judge, identity
 
 
 def _from_pairs(settings: CompareSettings, flow: BPLF) -> Material:
@@ -299,29 +314,55 @@ def make_editors(
 
 def table(record: Mapping[str, Any]) -> str:
     """The figures as Markdown, a line for each editor."""
-    from bplf_tf.metrics.pairs import with_interval
+    from bplf_tf.metrics.confidence import shown
+    from trainers.edit_metrics import verified_text
 
     editors: dict[str, Any] = record["editors"]
-    columns = {
-        key: column
-        for key, column in _COLUMNS.items()
-        if any(key in figures for figures in editors.values())
-    }
-    lines = [
-        f"| editor | {' | '.join(heading for heading, _ in columns.values())} |",
-        "| --- " * (1 + len(columns)) + "|",
-    ]
+    columns = _columns(editors.values())
+    headings = [heading for heading, _ in columns.values()]
+    verified = any("verification" in figures for figures in editors.values())
+    headings += ["identity, AUC"] if verified else []
+    lines = [f"| editor | {' | '.join(headings)} |", "| --- " * (1 + len(headings)) + "|"]
     for name, figures in editors.items():
         cells = [
-            with_interval(figures[key], digits) if key in figures else ""
+            shown(figures[key], digits) if key in figures else ""
             for key, (_, digits) in columns.items()
         ]
+        cells += [verified_text(figures)] if verified else []
         lines.append(f"| {name} | {' | '.join(cells)} |")
     about = (
         f"{record['cases']} edits of the neutral faces of {record['people']} people, "
-        f"{record['dataset']}; mean and half of the 95 % confidence interval over people."
+        f"{record['dataset']}; mean and half of the 95 % confidence interval over people, of "
+        "shares its ends."
     )
     return "\n".join([*lines, "", about])
+
+
+def differences(record: Mapping[str, Any]) -> str:
+    """What the editors have more than those that know nothing, edit by edit, as Markdown."""
+    from bplf_tf.metrics.confidence import shown
+
+    rows = {
+        f"{name} - {null}": figures
+        for null, editors in record["minus"].items()
+        for name, figures in editors.items()
+    }
+    columns = _columns(rows.values())
+    lines = [
+        f"| difference | {' | '.join(heading for heading, _ in columns.values())} |",
+        "| --- " * (1 + len(columns)) + "|",
+    ]
+    for name, figures in rows.items():
+        cells = [shown(figures[key], digits) for key, (_, digits) in columns.items()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    about = "Paired by the face and its target; half of the 95 % confidence interval over people."
+    return "\n".join([*lines, "", about])
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, int]]:
+    """The columns that some row has a figure for."""
+    there = {key for figures in rows for key in figures}
+    return {key: column for key, column in _COLUMNS.items() if key in there}
 
 
 def strip(

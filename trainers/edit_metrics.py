@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from bplf_tf.metrics.confidence import share_interval, shown
 from bplf_tf.metrics.expression import expression_gain, monotonicity, read_as_wanted
 from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from bplf_tf.metrics.identity import verification
-from bplf_tf.metrics.pairs import METRICS, mean_over_people, ssim_outside, with_interval
+from bplf_tf.metrics.pairs import METRICS, mean_over_people, ssim_outside
 from datasets import ImageSource
 from datasets.pairs import NEUTRAL, FacePairs
 from trainers.over_seeds import text_table
-from trainers.strip_editors import StripEditor
+from trainers.strip_editors import PASTE, RETURN, StripEditor
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-TRUE = "the true face"
+TRUE, REAL = "the true face", "real faces"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class EditCases:
       people: `[N]`, who is who: figures are means over people.
       classes: names of the labels.
       true: what each ought to become, uint8 `[N, H, W, C]`, or None where nobody knows.
+      real: where nobody knows, held-out faces of other people that show the targets, uint8
+        `[M, H, W, C]` of each label: how well the judge reads what edits ought to look like.
     """
 
     neutral: np.ndarray
@@ -38,6 +41,7 @@ class EditCases:
     people: np.ndarray
     classes: tuple[str, ...]
     true: np.ndarray | None
+    real: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def expressions(self) -> tuple[str, ...]:
@@ -73,6 +77,11 @@ def cases_of_faces(source: ImageSource, count: int) -> EditCases:
         faces.repeat(len(targets)),
         classes,
         None,
+        {
+            classes[target]: source.images[source.labels == target]
+            for target in targets
+            if (source.labels == target).any()
+        },
     )
 
 
@@ -93,11 +102,13 @@ def edit_metrics(
       identity: one that `trainers.identity` trained, to tell people apart by.
 
     Returns:
-      for each editor, and for the true faces where there are: `accuracy`, the share read as the
+      `editors`, for each, and for the true faces where there are: `accuracy`, the share read as the
       target; `gain` of its probability; `monotonicity` over `STRENGTHS`; `ssim_outside` eyes and
       mouth, against the input; with pairs `psnr`, `ssim` and `mse` against the true faces; with
       `identity`, `verification` of the edited faces among the faces before the edit; `per_label`,
-      with accuracy and gain.
+      with accuracy and gain. Without true faces `real faces` has the judge's accuracy on held-out
+      faces, `per_label` and as their mean. `minus`, for each editor and each of the two that know
+      nothing, has the paired differences of accuracy, gain, `ssim_outside` and what pairs give.
 
     Raises:
       ValueError: if the judge has other labels or images.
@@ -113,21 +124,38 @@ def edit_metrics(
         _, firsts = np.unique(cases.people, return_index=True)
         gallery = (identity.features(cases.neutral[firsts]), cases.people[firsts])
     results = {}
+    every_value = {}
     for name, edit in editors.items():
         strips = edit_all(edit, cases)
-        results[name] = _figures(strips[:, -1], cases, judge, before, identity, gallery)
+        every_value[name] = _values(strips[:, -1], cases, judge, before)
+        results[name] = _figures(every_value[name], strips[:, -1], cases, identity, gallery)
         shares = _target_shares(strips, cases, judge)
         results[name]["monotonicity"] = mean_over_people(
             monotonicity(STRENGTHS, shares), cases.people
         )
     if cases.true is not None:
-        results[TRUE] = _figures(cases.true, cases, judge, before, identity, gallery)
+        values = _values(cases.true, cases, judge, before)
+        results[TRUE] = _figures(values, cases.true, cases, identity, gallery)
+    if cases.real:
+        results[REAL] = _real_faces(cases, judge)
     return {
         "cases": len(cases.neutral),
         "people": len(np.unique(cases.people)),
         "paired": cases.true is not None,
         "strengths": list(STRENGTHS),
         "editors": results,
+        "minus": {
+            null: {
+                name: {
+                    key: mean_over_people(values[key] - every_value[null][key], cases.people)
+                    for key in values
+                }
+                for name, values in every_value.items()
+                if name not in (RETURN, PASTE)
+            }
+            for null in (RETURN, PASTE)
+            if null in every_value
+        },
     }
 
 
@@ -148,14 +176,10 @@ def _target_shares(strips: np.ndarray, cases: EditCases, judge: ExpressionClassi
     return of_target
 
 
-def _figures(
-    edited: np.ndarray,
-    cases: EditCases,
-    judge: ExpressionClassifier,
-    before: np.ndarray,
-    identity: ExpressionClassifier | None,
-    gallery: tuple[np.ndarray, np.ndarray] | None,
-) -> dict[str, Any]:
+def _values(
+    edited: np.ndarray, cases: EditCases, judge: ExpressionClassifier, before: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What is known of each case, float64 `[N]`."""
     after = judge.probabilities(edited)
     values = {
         "accuracy": read_as_wanted(after, cases.targets).astype(np.float64),
@@ -164,19 +188,47 @@ def _figures(
     }
     if cases.true is not None:
         values |= {name: metric(edited, cases.true) for name, metric in METRICS.items()}
-    found: dict[str, Any] = {
-        name: mean_over_people(of_cases, cases.people) for name, of_cases in values.items()
-    }
+    return values
+
+
+def _figures(
+    values: dict[str, np.ndarray],
+    edited: np.ndarray,
+    cases: EditCases,
+    identity: ExpressionClassifier | None,
+    gallery: tuple[np.ndarray, np.ndarray] | None,
+) -> dict[str, Any]:
+    def over_people(key: str, chosen: Any = slice(None)) -> dict[str, Any]:
+        return mean_over_people(values[key][chosen], cases.people[chosen], key == "accuracy")
+
+    found: dict[str, Any] = {key: over_people(key) for key in values}
     found["per_label"] = {}
     for name in cases.expressions:
         chosen = cases.targets == cases.classes.index(name)
-        found["per_label"][name] = {
-            key: mean_over_people(values[key][chosen], cases.people[chosen])
-            for key in ("accuracy", "gain")
-        }
+        found["per_label"][name] = {key: over_people(key, chosen) for key in ("accuracy", "gain")}
     if identity and gallery:
         found["verification"] = verification(identity.features(edited), cases.people, *gallery)
     return found
+
+
+def _real_faces(cases: EditCases, judge: ExpressionClassifier) -> dict[str, Any]:
+    """The judge's accuracy on real faces of each target; the mean counts all targets alike.
+
+    So it does of edits, which are as many of each target.
+    """
+    per_label: dict[str, dict[str, Any]] = {}
+    variances = []
+    for name, images in cases.real.items():
+        read = judge.probabilities(images).argmax(axis=1)
+        right, count = float(np.mean(read == cases.classes.index(name))), len(images)
+        variances.append(right * (1 - right) / count)
+        interval = list(share_interval(right, count))
+        per_label[name] = {"accuracy": {"mean": right, "interval": interval, "images": count}}
+    count = sum(map(len, cases.real.values()))
+    mean = float(np.mean([of["accuracy"]["mean"] for of in per_label.values()]))
+    variance = sum(variances) / len(variances) ** 2
+    accuracy = {"mean": mean, "interval": list(share_interval(mean, count, variance))}
+    return {"accuracy": {**accuracy, "images": count}, "per_label": per_label}
 
 
 _SHOWN = (
@@ -193,19 +245,21 @@ _SHOWN = (
 def table(result: dict[str, Any]) -> str:
     """The figures of `edit_metrics` as text, a line for each editor."""
     editors = result["editors"]
-    shown = [of for of in _SHOWN if any(of[0] in figures for figures in editors.values())]
+    kinds = [of for of in _SHOWN if any(of[0] in figures for figures in editors.values())]
     verified = any("verification" in figures for figures in editors.values())
     rows = []
     for name, figures in editors.items():
-        cells = [
-            with_interval(figures[key], digits) if key in figures else ""
-            for key, _, digits in shown
-        ]
+        cells = [shown(figures[key], digits) if key in figures else "" for key, _, digits in kinds]
         if verified:
-            low, high = figures["verification"]["interval"]
-            cells.append(f"{figures['verification']['auc']:.3f} ({low:.3f} to {high:.3f})")
+            cells.append(verified_text(figures))
         rows.append((name, cells))
-    columns = [heading for _, heading, _ in shown] + (["identity, AUC"] if verified else [])
+    columns = [heading for _, heading, _ in kinds] + (["identity, AUC"] if verified else [])
     paired = "beside the true faces" if result["paired"] else "without true faces"
     heading = f"{result['cases']} edits of {result['people']} people, {paired}"
     return text_table(columns, rows, heading)
+
+
+def verified_text(figures: Mapping[str, Any]) -> str:
+    """The area under the curve of an editor's `verification`, or nothing where there is none."""
+    found = figures.get("verification")
+    return shown({"mean": found["auc"], "interval": found["interval"]}, 3) if found else ""

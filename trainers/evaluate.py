@@ -90,6 +90,11 @@ class EvaluateSettings(MetricSettings):
             raise FileNotFoundError(f"--out={self.out}: there is no folder {Path(self.out).parent}")
         if self.pictures and Path(self.pictures).is_file():
             raise NotADirectoryError(f"--pictures={self.pictures} is not a folder")
+        if self.metrics and self.split == "train":
+            raise ValueError(
+                "--metrics needs a held-out --split, validation or test: the judge was trained on "
+                "the training images"
+            )
         model_path(self.model)
         self.check_metrics()
 
@@ -102,6 +107,7 @@ def main(settings: EvaluateSettings) -> int:
         model = _load_model(settings)
         source = _load_images(settings, model, settings.split)
         train = None
+        others = None
         judges = None
         if settings.chosen_metrics():
             from trainers.judging import load_judges, measure_metrics
@@ -109,6 +115,8 @@ def main(settings: EvaluateSettings) -> int:
             judges = load_judges(settings, model)
         if settings.train_gap or settings.pictures or judges:
             train = _load_images(settings, model, "train")
+        if judges and settings.split == "test":
+            others = _load_images(settings, model, "validation")
         if settings.pictures:
             Path(settings.pictures).mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError, ImportError) as error:
@@ -124,7 +132,9 @@ def main(settings: EvaluateSettings) -> int:
     print(table(result))
     if judges and train:
         try:
-            result["metrics"], text = measure_metrics(settings, model, judges, source, train)
+            result["metrics"], text = measure_metrics(
+                settings, model, judges, source, train, others
+            )
         except ValueError as error:
             raise flags.UserError(str(error)) from error
         print(f"\n{text}")

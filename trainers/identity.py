@@ -19,7 +19,7 @@ from datasets.flags import setting
 from datasets.people import NAMES
 from datasets.quiet_tensorflow import import_tensorflow
 from trainers.classifier import ARCHITECTURES
-from trainers.classifier_files import check_place, write_classifier
+from trainers.classifier_files import check_place, make_place, write_classifier
 from trainers.settings import choice
 from trainers.threads import set_threads
 
@@ -70,6 +70,7 @@ def main(settings: IdentitySettings) -> int:
     """Trains, reports, writes; returns the exit code."""
     try:
         settings.check()
+        make_place(settings.out)
         train, held_out = (_load(settings, split) for split in ("train", "test"))
         import_tensorflow()
         set_threads(0, cores())

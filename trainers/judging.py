@@ -71,9 +71,22 @@ def load_judges(settings: EvaluateSettings, model: BPLF) -> Judges:
                 f"{', '.join(classes)}"
             )
     pixel = PixelSynthesis.load(settings.pixel_model) if settings.pixel_model else None
+    if pixel:
+        _check_pixel_model(pixel, model)
     judge = loaded["judge"]
     assert judge is not None  # the flags were checked
     return Judges(judge, loaded["classifier"], loaded["identity"], pixel)
+
+
+def _check_pixel_model(pixel: PixelSynthesis, model: BPLF) -> None:
+    """Raises `ValueError` if it edits other images than the model does."""
+    height, width, channels = model.config.image_shape
+    assert pixel.image_shape is not None  # it was fitted before it was saved
+    if pixel.image_shape not in ((height, width, channels), (height, width, -1)):  # -1: any
+        raise ValueError(
+            f"--pixel_model was fitted to images of {pixel.image_shape}, the model to "
+            f"{model.config.image_shape}"
+        )
 
 
 def measure_metrics(
@@ -82,11 +95,22 @@ def measure_metrics(
     judges: Judges,
     held_out: ImageSource,
     train: ImageSource,
+    others: ImageSource | None = None,
 ) -> tuple[dict[str, Any], str]:
     """The figures that the flags ask for, for a JSON file and as text.
 
+    Args:
+      settings: the flags.
+      model: the flow.
+      judges: what `load_judges` loaded.
+      held_out: real images to compare with.
+      train: those that the flow and the judge were trained on.
+      others: further held-out images, for the column of real ones beside the samples; without them
+        halves of `held_out` are compared with each other.
+
     Raises:
-      ValueError: the data has too few images, or no faces that could be edited.
+      ValueError: the data has too few images, or no faces that could be edited, or the pixel model
+        does not know what they are edited to.
     """
     chosen = settings.chosen_metrics()
     seeds = range(settings.seed, settings.seed + settings.metric_seeds)
@@ -95,20 +119,29 @@ def measure_metrics(
         "seeds": list(seeds),
     }
     texts = []
+    # The faces to edit first: whatever is wrong with them is to be told before hours of samples.
+    edits = _edit_cases(settings, model, held_out, train) if EDITS in chosen else None
+    if edits and judges.pixel:
+        lacking = sorted(set(edits[0].expressions) - set(judges.pixel.labels))
+        if lacking:
+            raise ValueError(
+                f"--pixel_model knows {', '.join(judges.pixel.labels)}, but not "
+                f"{', '.join(lacking)}, which faces are edited to"
+            )
     of_samples = [name for name in chosen if name in OF_SAMPLES]
     if of_samples:
         plan = sample_metrics.SamplePlan(
             of_samples, settings.temperature, seeds, settings.samples, settings.label_strength
         )
         result["samples"] = sample_metrics.sample_metrics(
-            model, judges.judge, held_out, train, plan, judges.chooser
+            model, judges.judge, held_out, train, plan, judges.chooser, others
         )
         texts.append(sample_metrics.table(result["samples"]))
     if CLASSIFICATION in chosen:
         result[CLASSIFICATION] = _classification(settings, model, held_out, train)
         texts.append(classification_score.table(result[CLASSIFICATION]))
-    if EDITS in chosen:
-        cases, examples, note = _edit_cases(settings, model, held_out, train)
+    if edits:
+        cases, examples, note = edits
         editors = _editors(model, judges.pixel, examples)
         result[EDITS] = edit_metrics.edit_metrics(editors, cases, judges.judge, judges.identity)
         result[EDITS]["note"] = note
@@ -120,7 +153,7 @@ def _classification(
     settings: EvaluateSettings, model: BPLF, held_out: ImageSource, train: ImageSource
 ) -> dict[str, Any]:
     real = spread(train, settings.training_images or len(train))
-    sets = {}
+    of_seeds = {}
     for seed in range(settings.seed, settings.seed + settings.metric_seeds):
         images = model.sample(
             real.labels, len(real), settings.temperature, seed, settings.label_strength
@@ -134,11 +167,11 @@ def _classification(
         generated = dataclasses.replace(
             real, name="generated", images=images, provenance=provenance
         )
-        sets[seed] = classification_score.training_sets(real, generated)
+        of_seeds[seed] = (real, generated)
     plan = ClassifierPlan(
         epochs=settings.classifier_epochs, max_minutes=settings.classifier_minutes
     )
-    return classification_score.classification_scores(sets, held_out, plan)
+    return classification_score.classification_scores(of_seeds, held_out, plan)
 
 
 def _edit_cases(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bplf_tf.metrics.confidence import estimate
+import numpy as np
+
+from bplf_tf.metrics.confidence import combined_error, estimate, share_interval, shown
 
 Figures = dict[str, Any]
-"""`mean`, `half_width` of its 95 % confidence interval (None for one seed), and `values`."""
+"""`mean`, `values`, and the 95 % confidence interval: its `half_width` (None for one seed, or equal
+ones), or of a share the ends of the `interval`."""
 
 
 def over_seeds(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -28,11 +31,44 @@ def over_seeds(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return gathered
 
 
+def share_of_own_images(found: Sequence[np.ndarray]) -> Figures:
+    """The share of images of which something is found, where every seed has images of its own.
+
+    Samples of all seeds are independent draws of one distribution: the seeds are no further source
+    of chance, and their images count together.
+
+    Args:
+      found: bool `[N]` of each seed.
+    """
+    every = np.concatenate(found).astype(np.float64)
+    return share_figures(found, share_interval(every.mean(), len(every)))
+
+
+def share_of_the_same_images(found: Sequence[np.ndarray]) -> Figures:
+    """The share of images of which something is found, where every seed has the same images.
+
+    Then both vary, the seeds and the images, and both count.
+
+    Args:
+      found: bool `[N]` of each seed, N of 1 or more.
+    """
+    array = np.stack([np.asarray(of_seed, np.float64) for of_seed in found])
+    count = array.shape[1]
+    of_images = array.mean(axis=0)
+    images_variance = float(of_images.var(ddof=1) / count) if count > 1 else 0.0
+    variance, freedom = combined_error(array.mean(axis=1), images_variance, count)
+    return share_figures(found, share_interval(array.mean(), count, variance, freedom))
+
+
+def share_figures(found: Sequence[np.ndarray], interval: tuple[float, float]) -> Figures:
+    """Figures of a share that was found of each seed's images, with a known interval."""
+    values = [float(np.mean(of_seed)) for of_seed in found]
+    return {"mean": float(np.mean(values)), "interval": list(interval), "values": values}
+
+
 def text(figures: Figures, digits: int = 3) -> str:
     """A mean and its interval."""
-    half = figures["half_width"]
-    shown = f"{figures['mean']:.{digits}f}"
-    return shown if half is None else f"{shown} ± {half:.{digits}f}"
+    return shown(figures, digits)
 
 
 def text_table(

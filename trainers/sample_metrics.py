@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from bplf_tf import BPLF
-from bplf_tf.metrics.classification import accuracy, macro_f1
-from bplf_tf.metrics.distances import frechet_distance, kernel_distance
-from bplf_tf.metrics.expression import read_as_wanted
+from bplf_tf.metrics.confidence import ratio_interval
 from bplf_tf.metrics.expression_classifier import ExpressionClassifier
-from bplf_tf.metrics.manifold import NEIGHBOURS, manifold_figures
-from bplf_tf.metrics.memorisation import compare_distances, nearest
+from bplf_tf.metrics.manifold import NEIGHBOURS
+from bplf_tf.metrics.memorisation import memorised_over_seeds, nearest, nearest_or_mirrored
 from datasets import ImageSource
+from trainers.judged_images import Judged, Measurer
 from trainers.measure import spread
-from trainers.over_seeds import over_seeds, text, text_table
+from trainers.over_seeds import Figures, share_of_own_images, text, text_table
 
 _MEMORISED_AMONG = 1000  # samples and held-out images that are compared with all training images
 
@@ -48,11 +47,17 @@ def sample_metrics(
     train: ImageSource,
     plan: SamplePlan,
     chooser: ExpressionClassifier | None = None,
+    others: ImageSource | None = None,
 ) -> dict[str, Any]:
-    """Every figure of the samples, and the same of real training images, which bound it.
+    """Every figure of the samples, and the same of other real images, which bound it.
 
-    Samples, training images and held-out images are as many as each other, label by label. The
-    distances and shares are of the judge's features; against Inception's they say nothing.
+    Samples and held-out images are as many as each other, label by label. The distances and shares
+    are of the judge's features; against Inception's they say nothing. Real images beside the
+    samples must be held out too: of those that the judge was trained on it has learned the labels,
+    and sees features that no new face has.
+
+    Intervals: of shares over the samples of all seeds, or over seeds and held-out images; of KID,
+    FID and density over the seeds, for these held-out images.
 
     Args:
       model: with the judge's labels.
@@ -61,11 +66,15 @@ def sample_metrics(
       train: those that they were.
       plan: what to draw and measure.
       chooser: another classifier, whose reading then stands beside the judge's.
+      others: further real images that neither was trained on, to be compared with `held_out` as
+        the samples are; of each label as many, or all that there are. Without them one half of
+        `held_out` is compared with the other, label by label, which are half as many images.
 
     Returns:
-      `held_out` with the judge's accuracy on real images; `samples` and `training_images`, each
-      figure over the seeds; of samples, `accuracy_of_real` is the judge's accuracy on them divided
-      by that on held-out images. Without memorisation, where it is the training images' own.
+      `held_out` with the judge's accuracy on real images; `samples`, each figure over the seeds,
+      and `reference`, of one set of real images; `reference_images`, its `name` and `count`. Of
+      samples, `accuracy_of_real` is the judge's accuracy on them divided by that on held-out
+      images, with the errors of both; it is left out where the judge reads none of these rightly.
 
     Raises:
       ValueError: there are too few images to compare.
@@ -73,102 +82,54 @@ def sample_metrics(
     compared = spread(held_out, plan.count)
     if len(compared) <= NEIGHBOURS and "precision_recall" in plan.metrics:
         raise ValueError(f"precision and recall need more than {NEIGHBOURS} held-out images")
-    measurer = _Measurer(judge, compared, train, plan.metrics, chooser)
-    samples, training = [], []
-    for seed in plan.seeds:
-        drawn = model.sample(
-            compared.labels, len(compared), plan.temperature, seed, plan.label_strength
-        )
-        samples.append(measurer.figures(drawn, compared.labels, memorisation=True))
-        some = drawn_like(compared.labels, train, seed)
-        images, labels = train.images[some], train.labels[some]
-        training.append(measurer.figures(images, labels, memorisation=False))
+    measurer = Measurer(judge, plan.metrics, chooser)
+    real = measurer.see(compared.images, compared.labels)
+    sets = [
+        model.sample(compared.labels, len(compared), plan.temperature, seed, plan.label_strength)
+        for seed in plan.seeds
+    ]
+    seen = [measurer.see(images, compared.labels) for images in sets]
+    samples = measurer.figures(real, seen, compared.classes)
+    if "accuracy" in plan.metrics and real.accuracy:
+        samples["accuracy_of_real"] = _of_real(samples["accuracy"], real)
+    if "memorisation" in plan.metrics:
+        samples["memorisation"] = _memorisation(sets, compared, train, judge)
+    first, second = reference_images(compared, others, plan.seeds[0])
+    reference = measurer.figures(
+        real if first is compared else measurer.see(first.images, first.labels),
+        [measurer.see(second.images, second.labels)],
+        compared.classes,
+    )
     return {
         "temperature": plan.temperature,
         "label_strength": plan.label_strength,
         "seeds": list(plan.seeds),
         "images_each": len(compared),
-        "held_out": {"accuracy": measurer.accuracy, "macro_f1": measurer.macro_f1},
-        "samples": over_seeds(samples),
-        "training_images": over_seeds(training),
+        "held_out": {"accuracy": real.accuracy, "macro_f1": real.macro_f1},
+        "samples": samples,
+        "reference": reference,
+        "reference_images": {
+            "name": "halves of held-out" if others is None else others.split,
+            "count": len(second),
+        },
     }
 
 
-class _Measurer:
-    """Holds what is known of the real images while the sets of samples come and go."""
+def reference_images(
+    compared: ImageSource, others: ImageSource | None, seed: int
+) -> tuple[ImageSource, ImageSource]:
+    """Two sets of held-out images: what is compared with, and what is compared with it.
 
-    def __init__(
-        self,
-        judge: ExpressionClassifier,
-        held_out: ImageSource,
-        train: ImageSource,
-        metrics: Sequence[str],
-        chooser: ExpressionClassifier | None,
-    ) -> None:
-        self._judge, self._chooser = judge, chooser
-        self._held_out, self._train = held_out, train
-        self._metrics = metrics
-        read = judge.probabilities(held_out.images).argmax(axis=1)
-        self.accuracy = accuracy(held_out.labels, read)
-        self.macro_f1 = macro_f1(held_out.labels, read)
-        self._real = judge.features(held_out.images)
-        # Of each kind of numbers, the training images' and the held-out images' distances to them.
-        self._known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-
-    def figures(self, images: np.ndarray, wanted: np.ndarray, memorisation: bool) -> dict[str, Any]:
-        """Of images that ought to show the labels `wanted`."""
-        found: dict[str, Any] = {}
-        of_label: dict[str, dict[str, float]] = {name: {} for name in self._held_out.classes}
-        if "accuracy" in self._metrics:
-            probabilities = self._judge.probabilities(images)
-            right = read_as_wanted(probabilities, wanted)
-            found["accuracy"] = float(right.mean())
-            found["accuracy_of_real"] = found["accuracy"] / max(self.accuracy, 1e-9)
-            found["macro_f1"] = macro_f1(wanted, probabilities.argmax(axis=1))
-            if self._chooser:
-                chosen = read_as_wanted(self._chooser.probabilities(images), wanted)
-                found["accuracy_by_the_chooser"] = float(chosen.mean())
-            for label, name in enumerate(self._held_out.classes):
-                if (wanted == label).any():
-                    of_label[name]["accuracy"] = float(right[wanted == label].mean())
-        if {"kid", "fid", "precision_recall"} & set(self._metrics):
-            features = self._judge.features(images)
-            found |= self._distances(self._real, features)
-            for label, name in enumerate(self._held_out.classes):
-                real, generated = self._real[self._held_out.labels == label], wanted == label
-                if min(len(real), generated.sum()) > NEIGHBOURS:
-                    of_label[name] |= self._distances(real, features[generated])
-        if memorisation and "memorisation" in self._metrics:
-            found["memorisation"] = self._memorisation(images)
-        return {**found, "per_label": {name: of for name, of in of_label.items() if of}}
-
-    def _distances(self, real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
-        found: dict[str, float] = {}
-        if "kid" in self._metrics:
-            found["expression_kid"] = kernel_distance(real, generated)
-        if "fid" in self._metrics:
-            found["expression_fid"] = frechet_distance(real, generated)
-        if "precision_recall" in self._metrics:
-            found |= manifold_figures(real, generated)
-        return found
-
-    def _memorisation(self, images: np.ndarray) -> dict[str, dict[str, float]]:
-        """Of pixels, where copies are told from faces alike, and of features, which flips keep."""
-        some = np.linspace(0, len(images) - 1, min(len(images), _MEMORISED_AMONG)).astype(int)
-        kinds: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-            "pixels": np.asarray,
-            "features": self._judge.features,
-        }
-        if not self._known:  # the same for every set of samples
-            held_out = spread(self._held_out, _MEMORISED_AMONG).images
-            for kind, read in kinds.items():
-                train = read(self._train.images)
-                self._known[kind] = train, nearest(read(held_out), train)[1]
-        found = {}
-        for kind, read in kinds.items():
-            train, of_held_out = self._known[kind]
-            found[kind] = compare_distances(nearest(read(images[some]), train)[1], of_held_out)
-        return found
+    Args:
+      compared: what samples are compared with.
+      others: further ones, or None to divide `compared` into halves, label by label.
+      seed: of the draw.
+    """
+    if others is not None:
+        return compared, _chosen(others, drawn_like(compared.labels, others, seed))
+    order = np.random.default_rng(seed).permutation(len(compared))
+    order = order[np.argsort(compared.labels[order], kind="stable")]
+    return _chosen(compared, np.sort(order[::2])), _chosen(compared, np.sort(order[1::2]))
 
 
 def drawn_like(labels: np.ndarray, source: ImageSource, seed: int) -> np.ndarray:
@@ -182,6 +143,43 @@ def drawn_like(labels: np.ndarray, source: ImageSource, seed: int) -> np.ndarray
         of_label = np.flatnonzero(source.labels == label)
         chosen.append(rng.choice(of_label, min(count, len(of_label)), replace=False))
     return np.concatenate(chosen)
+
+
+def _chosen(source: ImageSource, places: np.ndarray) -> ImageSource:
+    return dataclasses.replace(source, images=source.images[places], labels=source.labels[places])
+
+
+def _of_real(accuracy: Figures, real: Judged) -> Figures:
+    """The accuracy on samples divided by that on real images, with the errors of both."""
+    of_real = share_of_own_images([real.right])
+    interval = ratio_interval(
+        (accuracy["mean"], of_real["mean"]), accuracy["interval"], of_real["interval"]
+    )
+    values = [value / of_real["mean"] for value in accuracy["values"]]
+    return {"mean": float(np.mean(values)), "interval": list(interval), "values": values}
+
+
+def _memorisation(
+    sets: Sequence[np.ndarray],
+    held_out: ImageSource,
+    train: ImageSource,
+    judge: ExpressionClassifier,
+) -> dict[str, Any]:
+    """Of pixels, where copies are told from faces alike, mirrored ones too; and of features."""
+    real = spread(held_out, _MEMORISED_AMONG).images
+    some = np.linspace(0, len(sets[0]) - 1, min(len(sets[0]), _MEMORISED_AMONG)).astype(int)
+    features = judge.features(train.images)
+
+    def of_pixels(images: np.ndarray) -> np.ndarray:
+        return nearest_or_mirrored(images, train.images)[1]
+
+    def of_features(images: np.ndarray) -> np.ndarray:
+        return nearest(judge.features(images), features)[1]
+
+    return {
+        kind: memorised_over_seeds([distances(images[some]) for images in sets], distances(real))
+        for kind, distances in (("pixels", of_pixels), ("features", of_features))
+    }
 
 
 _SHOWN = {
@@ -200,9 +198,13 @@ _SHOWN = {
 
 def table(result: dict[str, Any]) -> str:
     """The figures of `sample_metrics` as text."""
-    samples, training = result["samples"], result["training_images"]
+    samples, reference = result["samples"], result["reference"]
+    beside = result["reference_images"]
     rows = [
-        (name, [text(samples[key], digits), text(training[key], digits) if key in training else ""])
+        (
+            name,
+            [text(samples[key], digits), text(reference[key], digits) if key in reference else ""],
+        )
         for key, (name, digits) in _SHOWN.items()
         if key in samples
     ]
@@ -214,7 +216,8 @@ def table(result: dict[str, Any]) -> str:
         f"held-out ones rightly (macro-F1 {held_out['macro_f1']:.3f})"
     ]
     if rows:
-        parts.append(text_table(("samples", "training images"), rows))
+        parts.append(f"beside them {beside['count']} real images: {beside['name']}")
+        parts.append(text_table(("samples", beside["name"]), rows))
     for of, figures in samples.get("memorisation", {}).items():
         parts.append(
             f"memorisation, {of}: nearer to training images than held-out ones are in "

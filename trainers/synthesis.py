@@ -252,14 +252,13 @@ def _edit_all(edit: StripEditor, test: FacePairs) -> np.ndarray:
 
 def table(name: str, pairs: int, result: dict[str, Any]) -> str:
     """The figures of one test, a line for each editor."""
-    from bplf_tf.metrics.pairs import with_interval
+    from bplf_tf.metrics.confidence import shown
 
     lines = [f"{name}, {pairs} pairs"]
     lines.append(f"  {'':<20}{'PSNR, dB':>16}{'SSIM':>16}{'MSE':>18}")
     for editor, figures in result.items():
         cells = [
-            with_interval(figures[key], digits)
-            for key, digits in (("psnr", 2), ("ssim", 3), ("mse", 0))
+            shown(figures[key], digits) for key, digits in (("psnr", 2), ("ssim", 3), ("mse", 0))
         ]
         lines.append(f"  {editor:<20}{cells[0]:>16}{cells[1]:>16}{cells[2]:>18}")
     return "\n".join(lines)

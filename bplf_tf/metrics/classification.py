@@ -60,3 +60,23 @@ def accuracy(true: np.ndarray, read: np.ndarray) -> float:
 def macro_f1(true: np.ndarray, read: np.ndarray) -> float:
     """Mean of the F1 of the labels that occur in `true` or in `read`."""
     return float(metrics.f1_score(true, read, average="macro", zero_division=0))
+
+
+def figures_of_confusion(
+    confusion: np.ndarray,
+) -> tuple[float, float, np.ndarray, np.ndarray]:
+    """The same figures of counts, or of weights, which need no images: quick enough to resample.
+
+    Args:
+      confusion: float `[E, E]`, a row for each true label.
+
+    Returns:
+      accuracy; `macro_f1`; recall and F1 of each label, `[E]`, 0 where a label neither occurs nor
+      is read.
+    """
+    hits = np.diag(confusion)
+    of_true, of_read = confusion.sum(axis=1), confusion.sum(axis=0)
+    recall = hits / np.maximum(of_true, np.finfo(np.float64).tiny)
+    occurs = of_true + of_read > 0
+    f1 = np.where(occurs, 2 * hits / np.where(occurs, of_true + of_read, 1), 0.0)
+    return float(hits.sum() / of_true.sum()), float(f1[occurs].mean()), recall, f1

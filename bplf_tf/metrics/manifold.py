@@ -34,6 +34,23 @@ def manifold_figures(real: Any, generated: Any, neighbours: int = NEIGHBOURS) ->
 
     Source: Kynkäänniemi et al. 2019, arXiv 1904.06991; Naeem et al. 2020, arXiv 2002.09797.
     """
+    return {
+        name: float(of_each.mean())
+        for name, of_each in manifold_memberships(real, generated, neighbours).items()
+    }
+
+
+def manifold_memberships(
+    real: Any, generated: Any, neighbours: int = NEIGHBOURS
+) -> dict[str, np.ndarray]:
+    """What `manifold_figures` are the means of, and takes and raises.
+
+    Returns:
+      of each generated one `precision`, whether it lies in a ball of a real one, bool `[M]`, and
+      `density`, in how many, divided by k, float64 `[M]`; of each real one `recall`, whether it
+      lies in a ball of a generated one, and `coverage`, whether a generated one lies in its ball,
+      bool `[N]`.
+    """
     if neighbours < 1:
         raise ValueError(f"neighbours must be 1 or more, got {neighbours}")
     x, y = check_features(real, generated, fewest=neighbours + 1)
@@ -49,10 +66,10 @@ def manifold_figures(real: Any, generated: Any, neighbours: int = NEIGHBOURS) ->
         recalled.append((distances < generated_radii).any(axis=1))
         start += len(distances)
     return {
-        "precision": float((balls_around > 0).mean()),
-        "recall": float(np.concatenate(recalled).mean()),
-        "density": float(balls_around.mean() / neighbours),
-        "coverage": float((np.concatenate(nearest) < real_radii).mean()),
+        "precision": balls_around > 0,
+        "recall": np.concatenate(recalled),
+        "density": balls_around / neighbours,
+        "coverage": np.concatenate(nearest) < real_radii,
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from bplf_tf.metrics.confidence import estimate
+from bplf_tf.metrics.confidence import estimate, share_interval
 from bplf_tf.regions import blend_region, region_mask
 
 # Two images of 8 bits that are equal may have differed by rounding: their PSNR is not infinite.
@@ -96,24 +97,30 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 
 def mean_over_people(
-    values: np.ndarray, people: Sequence[str] | np.ndarray
-) -> dict[str, float | None]:
-    """Mean of the people's means, and half of its 95 % confidence interval, by Student's t.
+    values: np.ndarray, people: Sequence[str] | np.ndarray, share: bool = False
+) -> dict[str, Any]:
+    """Mean of the people's means and its 95 % confidence interval.
 
-    Images of one person are no independent observations. Of one person there is no interval: the
-    half is None.
+    Images of one person are no independent observations.
 
     Args:
       values: `[N]`.
       people: `[N]`.
+      share: whether the mean is a share, in [0, 1].
+
+    Returns:
+      `mean`, `people`, and `half_width` of the interval by Student's t, None for one person and for
+      equal means; of a share instead the ends of the `interval`, by Wilson's score, which a share
+      of 1 has too.
     """
     _, of_value = np.unique(np.asarray(people), return_inverse=True)
-    found = estimate(np.bincount(of_value, values) / np.bincount(of_value))
-    return {"mean": found.mean, "interval": found.half_width, "people": found.count}
-
-
-def with_interval(figures: Mapping[str, float | None], digits: int) -> str:
-    """What `mean_over_people` returns, as text."""
-    half = figures["interval"]
-    text = f"{figures['mean']:.{digits}f}"
-    return text if half is None else f"{text} ± {half:.{digits}f}"
+    of_people = np.bincount(of_value, values) / np.bincount(of_value)
+    found = estimate(of_people)
+    if not share:
+        return {"mean": found.mean, "half_width": found.half_width, "people": found.count}
+    if found.half_width is None:  # all people agree, and count once each
+        interval = share_interval(found.mean, found.count)
+    else:
+        variance = float(of_people.var(ddof=1) / found.count)
+        interval = share_interval(found.mean, len(values), variance, found.count - 1)
+    return {"mean": found.mean, "interval": list(interval), "people": found.count}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from datasets.balancing.neighbours import nearest_or_mirrored
+from datasets.balancing.neighbours import grey_levels_apart
 from datasets.source import ImageSource
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Generator:
         if not face.distance >= limits.distance:
             return COPY
         if limits.distance and len(earlier):
-            (distance,), _ = nearest_or_mirrored(face.image[np.newaxis], earlier)
+            (distance,), _ = grey_levels_apart(face.image[np.newaxis], earlier)
             if not distance >= limits.distance:
                 return REPETITION
         return None
@@ -200,7 +200,7 @@ class Generator:
             if self._classifier is not None:
                 column = self._classifier.labels.index(label)
                 confidences = [*map(float, self._classifier.probabilities(images)[:, column])]
-            distances, nearest = nearest_or_mirrored(images, self._train.images)
+            distances, nearest = grey_levels_apart(images, self._train.images)
             for i, number in enumerate(numbers):
                 yield Generated(
                     images[i],
@@ -225,7 +225,9 @@ class Generator:
         own = np.flatnonzero(self._train.labels == self._train.classes.index(label))
         if len(own) < _FEWEST_REFERENCES:
             own = np.arange(len(self._train))
-        some = own[:_MOST_REFERENCES]
+        # Drawn at random: data may be sorted, and its first images of one kind.
+        rng = np.random.default_rng([self._draw.seed, self._train.classes.index(label)])
+        some = rng.choice(own, min(len(own), _MOST_REFERENCES), replace=False)
         labels = self._train.labels[some]
         log_prob = self._model.log_prob(self._train.images[some], labels)
         return float(np.quantile(log_prob, self._limits.log_prob_quantile))

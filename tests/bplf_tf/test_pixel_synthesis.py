@@ -71,10 +71,11 @@ def test_a_mixture_is_the_strength_towards_it():
         model.transform(neutral, "sad", 0.7),
     )
     half = model.transform(neutral, {"happy": 0.5, "sad": 0.5}).astype(int)
-    both = sum(model.transform(neutral, label).astype(int) for label in ("happy", "sad"))
-    inside = (both > 2) & (both < 508)
-    assert np.abs(2 * half - both)[inside].max() <= 255  # of clipped pixels; else of rounding
-    assert np.median(np.abs(2 * half - both)) <= 1
+    happy, sad = (model.transform(neutral, label).astype(int) for label in ("happy", "sad"))
+    # Where neither was clipped there is rounding alone: of half twice half a level, and of both.
+    inside = (np.minimum(happy, sad) > 0) & (np.maximum(happy, sad) < 255)
+    assert inside.mean() > 0.2
+    assert np.abs(2 * half - happy - sad)[inside].max() <= 2
 
 
 def test_from_one_label_to_another_and_back():
@@ -299,10 +300,13 @@ def drawn():
 
 
 def test_drawn_pairs_are_accepted_and_learnt(drawn):
-    neutral, happy = drawn
+    """Of people that it was not fitted to, better than what knows nothing."""
+    (neutral, faces), (happy, true) = ((images[:30], images[30:]) for images in drawn)
     model = PixelSynthesis(ridge="cross_validation").fit(neutral, {"happy": happy})
-    error = lambda images: np.mean((images.astype(float) - happy) ** 2)  # noqa: E731
-    assert error(model.transform(neutral, "happy")) < 0.8 * error(neutral)
+    error = lambda images: np.mean((images.astype(float) - true) ** 2)  # noqa: E731
+    edited = error(model.transform(faces, "happy"))
+    assert edited < 0.9 * error(faces)
+    assert edited < 0.9 * error(happy.mean(axis=0))
 
 
 def test_several_pairs_of_few_people_are_accepted(drawn):

@@ -189,18 +189,28 @@ def test_a_classifier_chooses(model, tmp_path):
     keras.utils.set_random_seed(0)
     chooser = tmp_path / "chooser.keras"
     ExpressionClassifier((16, 16, 1), EMOTIONS).save(chooser)  # it knows nothing
-    given = {"classifier": str(chooser), "counts": "happy=6"}
-    assert run(model, tmp_path / "out", min_confidence=0.01, **given) == 0
+    given = {"classifier": str(chooser), "counts": f"happy={REAL + 9}"}
+    assert run(model, tmp_path / "free", min_confidence=0.0, **given) == 0
+    with (tmp_path / "free" / "report" / "images.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["generated"] == "True"]
+    # Between the fifth and the sixth of the nine faces that it accepts where nothing is asked.
+    least = float(np.mean(sorted(float(row["confidence"]) for row in rows)[3:5]))
+    given["counts"] = f"happy={REAL + 5}"
+    assert run(model, tmp_path / "out", min_confidence=least, **given) == 0
     content = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
     assert len(content["classifier_sha256"]) == 64
-    assert content["limits"]["confidence"] == 0.01
-    for path in tmp_path.glob("out/train/happy/generated_*.png"):
+    assert content["limits"]["confidence"] == least
+    assert content["counts"]["happy"]["rejected"]["confidence"] > 0
+    accepted = [int(row["key"][-6:]) for row in rows if float(row["confidence"]) >= least]
+    files = sorted(tmp_path.glob("out/train/happy/generated_*.png"))
+    assert [int(path.stem[-6:]) for path in files] == accepted[:5]
+    for path in files:
         with Image.open(path) as picture:
             said = json.loads(picture.text[image_folder.PROVENANCE])["confidence"]
             pixels = np.asarray(picture)[np.newaxis, :, :, np.newaxis]
         happy = ExpressionClassifier.load(chooser).probabilities(pixels)[0, EMOTIONS.index("happy")]
         assert said == pytest.approx(happy, rel=1e-4)
-        assert said >= 0.01
+        assert said >= least
     with pytest.raises(UserError, match="because the classifier is not sure enough"):
         run(model, tmp_path / "none", min_confidence=1.0, max_attempts=2, **given)
     other = tmp_path / "other.keras"
@@ -211,6 +221,23 @@ def test_a_classifier_chooses(model, tmp_path):
     with pytest.raises(UserError, match=r"reads images of shape \(24, 24, 1\), the model's have"):
         run(model, tmp_path / "none", classifier=str(other))
     assert not (tmp_path / "none").exists()
+
+
+def test_without_a_least_distance_held_out_faces_tell_it(model, tmp_path, capsys):
+    from datasets.balancing.neighbours import usual_distance
+
+    given = {"min_distance": None, "counts": "sad=6", "include_real": False}
+    assert run(model, tmp_path / "out", **given) == 0
+    train, held_out = (
+        datasets.load("drawn_faces", split, image_size=16, limit=7 * REAL).images
+        for split in ("train", "validation")
+    )
+    expected = usual_distance(held_out, train, seed=0)
+    content = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
+    assert content["limits"]["distance"] == expected > 4
+    assert f"--min_distance={expected:.1f} grey levels" in capsys.readouterr().out
+    # The validation images are looked at and not written.
+    assert not any((tmp_path / "out").rglob("real_*.png"))
 
 
 @pytest.mark.parametrize("form", ["folder", "tfds"])

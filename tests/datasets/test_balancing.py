@@ -1,7 +1,6 @@
 """What becomes of generated faces: counted, judged, drawn again."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from datasets.balancing.generating import (
     Generator,
     Limits,
 )
-from datasets.balancing.neighbours import nearest_or_mirrored
+from datasets.balancing.neighbours import LEAST, grey_levels_apart, usual_distance
 from tests.started_flow import few_faces, started_flow
 
 REAL = {"anger": 5, "disgust": 2, "happy": 9}
@@ -54,31 +53,28 @@ def test_counts_that_are_none(text, message):
         counts.missing(text, REAL)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_neighbours_are_those_of_a_search_one_by_one(channels):
-    rng = np.random.default_rng(channels)
-    bank = rng.integers(0, 256, (40, 6, 5, channels), np.uint8)
-    images = rng.integers(0, 256, (7, 6, 5, channels), np.uint8)
-    images[0] = bank[31]
-    images[1] = bank[12][:, ::-1]
-    images[2] = np.clip(bank[5].astype(int) + 2, 0, 255)
-    expected = np.array(
-        [
-            [
-                min(
-                    math.sqrt(np.mean((one.astype(float) - other) ** 2))
-                    for one in (image, image[:, ::-1])
-                )
-                for other in bank
-            ]
-            for image in images
-        ]
-    )
-    distances, places = nearest_or_mirrored(images, bank)
-    np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-12)
-    np.testing.assert_array_equal(places, expected.argmin(axis=1))
-    assert distances[0] == distances[1] == 0
-    assert 0 < distances[2] <= 2
+def test_neighbours_are_apart_in_grey_levels():
+    rng = np.random.default_rng(0)
+    bank = rng.integers(0, 200, (40, 6, 5, 1), np.uint8)
+    images = np.stack([bank[31] + 3, bank[12][:, ::-1], rng.integers(0, 256, (6, 5, 1), np.uint8)])
+    distances, places = grey_levels_apart(images.astype(np.uint8), bank)
+    assert distances[:2] == pytest.approx([3, 0])
+    assert places[:2].tolist() == [31, 12]
+    other = np.sqrt(np.mean((images[2].astype(float) - bank[places[2]]) ** 2))
+    mirrored = np.sqrt(np.mean((images[2][:, ::-1].astype(float) - bank[places[2]]) ** 2))
+    assert distances[2] == pytest.approx(min(other, mirrored))
+
+
+def test_the_usual_distance_is_what_nearly_all_held_out_images_keep():
+    rng = np.random.default_rng(1)
+    bank = rng.integers(0, 256, (60, 8, 8, 1), np.uint8)
+    held_out = rng.integers(0, 256, (300, 8, 8, 1), np.uint8)
+    distance = usual_distance(held_out, bank, seed=0)
+    distances, _ = grey_levels_apart(held_out, bank)
+    assert (distances < distance).mean() == pytest.approx(0.01, abs=0.005)
+    assert distance > 20
+    copies = np.concatenate([held_out, bank[:30]])  # data whose splits share images
+    assert usual_distance(copies, bank, seed=0) == LEAST
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +118,7 @@ def test_a_face_can_be_drawn_again_by_its_numbers(model, train, strength):
     np.testing.assert_allclose(
         [one.log_prob for one in outcome.made], model.log_prob(images, "happy"), rtol=1e-5
     )
-    distances, nearest = nearest_or_mirrored(images, train.images)
+    distances, nearest = grey_levels_apart(images, train.images)
     assert [one.distance for one in outcome.made] == distances.tolist()
     assert [one.nearest for one in outcome.made] == nearest.tolist()
     assert face.confidence is None
@@ -148,18 +144,60 @@ def test_the_same_for_a_seed_and_others_for_another_seed_or_label(model, train):
 def test_unlikely_faces_are_rejected(model, train):
     happy = train.images[train.labels == train.classes.index("happy")]
     # There are but ten of them, so that all real faces are asked.
-    expected = np.quantile(model.log_prob(train.images, train.labels), 0.5)
-    drawn = made(model, train, wanted=40)
-    shares = np.mean([one.log_prob >= expected for one in drawn.made])
-    outcome = made(model, train, log_prob_quantile=0.5)
+    real = model.log_prob(train.images, train.labels)
+    free = made(model, train, wanted=40, draw=Draw(1.0))
+    drawn = np.array([one.log_prob for one in free.made])
+    # A limit that some of the drawn faces come up to, and some do not.
+    shares = {q: (drawn >= np.quantile(real, q)).mean() for q in np.linspace(0.02, 0.98, 49)}
+    quantile = min(shares, key=lambda q: abs(shares[q] - 0.5))
+    assert 0.2 < shares[quantile] < 0.8
+    expected = np.quantile(real, quantile)
+    outcome = made(model, train, wanted=8, draw=Draw(1.0), log_prob_quantile=float(quantile))
     assert outcome.min_log_prob == pytest.approx(expected, rel=1e-6)
     assert len(happy) < 20
-    assert all(one.log_prob >= expected for one in outcome.made)
-    assert (outcome.rejected[LIKELIHOOD] > 0) == (shares < 1) or outcome.attempts < 40
+    accepted = [one.number for one in free.made if one.log_prob >= expected][:8]
+    assert [one.number for one in outcome.made] == accepted
+    assert outcome.rejected[LIKELIHOOD] == accepted[-1] + 1 - 8 > 0
     # At a temperature of 3 nothing is likely.
     nothing = made(model, train, wanted=2, draw=Draw(3.0), log_prob_quantile=0.5)
     assert nothing.short == 2
     assert nothing.rejected[LIKELIHOOD] == nothing.attempts == 8
+
+
+def test_references_are_drawn_at_random(model, train, monkeypatch):
+    """Of data sorted by anything the first images are of one kind."""
+    monkeypatch.setattr("datasets.balancing.generating._MOST_REFERENCES", 12)
+    monkeypatch.setattr("datasets.balancing.generating._FEWEST_REFERENCES", 5)
+    happy = train.labels == train.classes.index("happy")
+    order = np.argsort(np.where(happy, train.images.mean(axis=(1, 2, 3)), -1))
+    many = dataclasses.replace(
+        train,
+        images=np.concatenate([train.images[order]] * 3),
+        labels=np.concatenate([train.labels[order]] * 3),
+    )
+    asked = []
+
+    class Asked:
+        config = model.config
+
+        def log_prob(self, images, labels):
+            asked.append(images)
+            return model.log_prob(images, labels)
+
+    for seed in (0, 0, 1):
+        generator = Generator(
+            Asked(),
+            many,
+            None,
+            dataclasses.replace(NO_LIMITS, log_prob_quantile=0.5),
+            Draw(seed=seed),
+        )
+        generator._min_log_prob("happy")
+    assert [len(images) for images in asked] == [12] * 3
+    np.testing.assert_array_equal(asked[0], asked[1])
+    assert (asked[0] != asked[2]).any()
+    own = many.images[many.labels == train.classes.index("happy")]
+    assert (asked[0] != own[:12]).any()
 
 
 def test_faces_that_the_classifier_does_not_recognise_are_rejected(model, train):

@@ -1,4 +1,4 @@
-"""`trainers.compare_editors` on a few small drawn faces, with models that know little."""
+"""`trainers.compare_editors` on a few small drawn faces, with a flow that knows little."""
 
 import json
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import datasets
 from bplf_tf import BPLF, EMOTIONS, ModelConfig, PixelSynthesis, load_model
 from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from datasets.flags import UserError
@@ -13,6 +14,7 @@ from datasets.pairs import load_pairs
 from tests.bplf_tf.random_weights import randomise
 from tests.datasets.emotionset.fake_source import face
 from trainers import compare_editors
+from trainers.classifier_fit import ClassifierPlan, fit_classifier
 from trainers.compare_editors import CompareSettings
 
 FLOW = ModelConfig(image_shape=(16, 16, 1), classes=EMOTIONS, levels=1, depth=1, width=4)
@@ -30,8 +32,18 @@ def flow(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
+    """One that has learned to read the faces."""
     path = tmp_path_factory.mktemp("models") / "judge.keras"
-    ExpressionClassifier((16, 16, 1), EMOTIONS).save(path)
+    faces = datasets.load("drawn_faces", "train", image_size=16, limit=1400)
+    plan = ClassifierPlan("a", epochs=8, batch_size=32, patience=8, flip=False, move=0.0)
+    fit_classifier(faces, plan, verbose=0).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "identity.keras"
+    ExpressionClassifier((16, 16, 1), ("ann", "bob"), "b").save(path)
     return str(path)
 
 
@@ -46,8 +58,8 @@ def run(flow, judge, out, **changes):
     return record, text
 
 
-def test_pairs(flow, judge, tmp_path, capsys):
-    record, text = run(flow, judge, tmp_path / "out")
+def test_pairs(flow, judge, identity, tmp_path, capsys):
+    record, text = run(flow, judge, tmp_path / "out", identity=identity)
     assert text.strip() in capsys.readouterr().out
     assert (record["cases"], record["people"]) == (6 * PEOPLE, PEOPLE)
     editors = record["editors"]
@@ -75,6 +87,24 @@ def test_pairs(flow, judge, tmp_path, capsys):
         assert editors[name]["psnr"]["people"] == PEOPLE
     best, worst = (editors[name]["psnr"]["mean"] for name in ("pixel model", "paste the mean"))
     assert best > worst
+    # What the judge has learned: it reads the true faces, and in neutral ones no expression.
+    true = editors["the true face"]
+    assert true["accuracy"]["mean"] > 0.5 > 0.2 > unchanged["accuracy"]["mean"]
+    assert true["gain"]["mean"] > 0.4
+    assert editors["paste the mean"]["gain"]["mean"] > 0.1
+    for name in (*NAMES, "the true face"):
+        assert 0 <= editors[name]["verification"]["auc"] <= 1
+    assert unchanged["verification"]["auc"] == 1
+    assert "| identity, AUC |" in text
+    # Differences from what knows nothing stand below, edit by edit.
+    assert list(record["minus"]) == NAMES[:2]
+    gained = record["minus"]["return the input"]["pixel model"]
+    assert gained["gain"] == editors["pixel model"]["gain"]
+    assert gained["psnr"]["mean"] == pytest.approx(best - unchanged["psnr"]["mean"])
+    assert "| pixel model - paste the mean |" in text
+    # The pixel model is kept.
+    kept = PixelSynthesis.load(tmp_path / "out" / "pixel.npz")
+    np.testing.assert_array_equal(kept.weights["happy"], pixel.weights["happy"])
 
 
 def test_faces_of_nobody_in_particular(flow, judge, tmp_path, monkeypatch):
@@ -85,8 +115,13 @@ def test_faces_of_nobody_in_particular(flow, judge, tmp_path, monkeypatch):
     )
     record, text = run(flow, judge, tmp_path / "out", unpaired=True, limit=70, test_people=5)
     assert (record["cases"], record["people"]) == (30, 5)
-    assert list(record["editors"]) == NAMES
+    assert list(record["editors"]) == [*NAMES, "real faces"]
+    real = record["editors"]["real faces"]
+    assert real["accuracy"]["mean"] > 0.5
+    assert real["accuracy"]["images"] == 60  # of 70 test faces, all but the neutral ones
+    assert "| real faces | " in text
     assert "PSNR" not in text
+    assert "identity" not in text
     assert "read as wanted" in text
     ((_, heads),) = shown
     assert heads[:2] == ("drawn", "paste the mean")
@@ -119,6 +154,8 @@ def test_a_strip_never_shows_a_photograph(flow, judge, tmp_path, monkeypatch):
 def test_users_mistakes(flow, judge, tmp_path):
     other = tmp_path / "other.keras"
     ExpressionClassifier((16, 16, 1), ("happy", "sad")).save(other)
+    small = tmp_path / "small.keras"
+    ExpressionClassifier((8, 8, 1), EMOTIONS, "b").save(small)
     unlabelled, one = tmp_path / "unlabelled.keras", tmp_path / "one.keras"
     for path, classes in ((unlabelled, ()), (one, ("neutral",))):
         BPLF(
@@ -146,6 +183,8 @@ def test_users_mistakes(flow, judge, tmp_path):
         ({"model": "pixel.npz"}, "is a pixel model; a flow is wanted"),
         ({"model": "none.keras"}, "no model at none.keras"),
         ({"judge": str(other)}, "reads happy, sad from images of shape"),
+        ({"identity": str(small)}, r"was trained on images of \(8, 8, 1\), the flow on"),
+        ({"identity": "none.keras"}, "no model at none.keras"),
         ({"model": str(unlabelled)}, "must have the label neutral and another one; it has none"),
         ({"model": str(one)}, "must have the label neutral and another one; it has neutral"),
         (
@@ -160,7 +199,6 @@ def test_users_mistakes(flow, judge, tmp_path):
 
 
 def test_data_of_one_class_alone(flow, judge, tmp_path, monkeypatch):
-    import datasets
     from datasets.source import ImageSource
 
     def all_happy(name, split, **_):

@@ -9,16 +9,16 @@ from trainers.identity import IdentitySettings
 
 
 def test_the_command_trains_and_verifies_people_never_seen(tmp_path, capsys):
-    out = tmp_path / "identity.keras"
-    settings = IdentitySettings(out=str(out), image_size=16, people=4, epochs=1)
+    out = tmp_path / "new" / "identity.keras"
+    settings = IdentitySettings(out=str(out), image_size=16, people=20, epochs=6)
     assert identity.main(settings) == 0
     network = ExpressionClassifier.load(out)
-    assert network.labels == ("0", "1", "2", "3")
+    assert len(network.labels) == 20
     record = json.loads(out.with_suffix(".json").read_text())
-    assert record["training_images"] == 40
-    assert record["held_out"]["people"] == 4
+    assert record["training_images"] == 200
+    assert record["held_out"]["people"] == 20
     low, high = record["held_out"]["interval"]
-    assert 0 <= low <= record["held_out"]["auc"] <= high <= 1
+    assert 0.5 < low <= record["held_out"]["auc"] <= high <= 1
     assert "people never seen" in capsys.readouterr().out
 
 
@@ -26,7 +26,6 @@ def test_the_command_trains_and_verifies_people_never_seen(tmp_path, capsys):
     ("changes", "message"),
     [
         ({"out": None}, "--out is required"),
-        ({"out": "nowhere/a.keras"}, "there is no folder nowhere"),
         ({"dataset": "fer2013"}, "--dataset must be one of drawn_faces, olivetti"),
         ({"people": 1}, "--people is too small: 1"),
         ({"photographs": 9}, "--photographs must be 10 or more"),

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from bplf_tf import BPLF, ModelConfig
+from bplf_tf import BPLF, ModelConfig, PixelSynthesis
 from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from datasets.flags import UserError
 from datasets.pairs import FacePairs
@@ -39,6 +39,9 @@ class Generator:
         return self._draw(np.asarray(label), seed)
 
 
+OTHERS = brightness_source("validation", 90, seed=2)
+
+
 def measured(draw, judge, metrics=OF_SAMPLES, **options):
     plan = SamplePlan(metrics, 0.7, (5, 6, 7), 90)
     return sample_metrics.sample_metrics(Generator(draw), judge, HELD_OUT, TRAIN, plan, **options)
@@ -46,23 +49,38 @@ def measured(draw, judge, metrics=OF_SAMPLES, **options):
 
 @pytest.mark.slow
 def test_a_generator_of_the_same_kind(judge):
-    result = measured(lambda labels, seed: pictures(labels, 100 + seed), judge, chooser=judge)
+    result = measured(
+        lambda labels, seed: pictures(labels, 100 + seed), judge, chooser=judge, others=OTHERS
+    )
     samples = result["samples"]
     assert result["held_out"]["accuracy"] > 0.9
     assert samples["accuracy"]["mean"] > 0.9
+    low, high = samples["accuracy"]["interval"]
+    assert 0.9 < low < samples["accuracy"]["mean"] <= high <= 1
+    assert high - low > 0.001  # even if all are read rightly
     assert samples["accuracy_of_real"]["mean"] == pytest.approx(1, abs=0.1)
+    # The real images' error is there too.
+    assert np.diff(samples["accuracy_of_real"]["interval"]) > high - low
     assert samples["accuracy_by_the_chooser"] == samples["accuracy"]
     assert len(samples["accuracy"]["values"]) == 3
     assert samples["expression_kid"]["half_width"] > 0
     assert samples["coverage"]["mean"] > 0.9
     assert samples["memorisation"]["pixels"]["nearer"]["mean"] == pytest.approx(0.5, abs=0.15)
-    # Training images are of the same kind too, and are no copies of themselves by definition.
-    assert "memorisation" not in result["training_images"]
-    assert result["training_images"]["coverage"]["mean"] > 0.9
+    # Other real images are of the same kind too; nobody asks whether they are copies.
+    assert result["reference_images"] == {"name": "validation", "count": 90}
+    assert "memorisation" not in result["reference"]
+    assert result["reference"]["coverage"]["mean"] > 0.9
+    assert result["reference"]["accuracy"]["mean"] == pytest.approx(
+        np.mean(judge.probabilities(OTHERS.images).argmax(axis=1) == OTHERS.labels)
+    )
+    # Of 30 images of a label 128 features have no covariance.
+    assert "expression_fid" not in samples["per_label"]["dark"]
+    assert "expression_kid" in samples["per_label"]["dark"]
     assert set(samples["per_label"]) == set(CLASSES)
     assert samples["per_label"]["dark"]["coverage"]["mean"] > 0.8
     text = sample_metrics.table(result)
     assert "expression-KID" in text
+    assert "beside them 90 real images: validation" in text
     assert "memorisation, pixels" in text
 
 
@@ -87,13 +105,32 @@ def test_a_generator_that_mistakes_labels_or_copies(judge):
     )["samples"]
     assert mistaken["accuracy"]["mean"] < 0.1
     assert "expression_kid" not in mistaken
-    copies = measured(
-        lambda labels, seed: TRAIN.images[drawn_like(labels, TRAIN, seed)], judge, ("memorisation",)
-    )["samples"]["memorisation"]
-    for figures in copies.values():
-        assert figures["nearer"]["mean"] == 1
-        assert figures["copies"]["mean"] == 1
-        assert figures["distance"]["mean"] == 0
+    for step in (1, -1):  # as they are, and mirrored, as flows are trained with --flip
+        copies = measured(
+            lambda labels, seed: TRAIN.images[drawn_like(labels, TRAIN, seed), :, ::step],  # noqa: B023
+            judge,
+            ("memorisation",),
+        )["samples"]["memorisation"]
+        for figures in copies.values() if step == 1 else (copies["pixels"],):
+            assert figures["nearer"]["mean"] == 1
+            assert figures["copies"]["mean"] == 1
+            assert figures["copies"]["interval"][0] < 1
+            assert figures["distance"] == 0
+
+
+def test_without_further_images_halves_are_compared():
+    held_out = brightness_source("validation", 91, seed=1)
+    first, second = sample_metrics.reference_images(held_out, None, seed=0)
+    assert len(first) + len(second) == 91
+    for name, count in first.class_counts().items():
+        assert abs(count - second.class_counts()[name]) <= 1
+    here, there = ({image.tobytes() for image in of.images} for of in (first, second))
+    assert not here & there
+    other, _ = sample_metrics.reference_images(held_out, None, seed=1)
+    assert (first.images != other.images).any()
+    same, drawn = sample_metrics.reference_images(held_out, OTHERS, seed=0)
+    assert same is held_out
+    assert drawn.class_counts() == OTHERS.class_counts()
 
 
 def test_images_are_drawn_by_label():
@@ -110,9 +147,29 @@ def test_figures_over_seeds():
         "half_width": pytest.approx(12.7062, rel=1e-5),
         "values": [1, 3],
     }
-    assert gathered["b"]["c"]["half_width"] == 0
+    assert gathered["b"]["c"]["half_width"] is None  # equal values claim nothing
     assert over_seeds.text(gathered["a"], 1) == "2.0 ± 12.7"
     assert over_seeds.text(over_seeds.over_seeds([{"a": 1}])["a"]) == "1.000"
+
+
+def test_shares_over_seeds():
+    rng = np.random.default_rng(0)
+    found = [rng.random(200) < 0.9 for _ in range(3)]
+    own = over_seeds.share_of_own_images(found)
+    assert own["values"] == [one.mean() for one in found]
+    low, high = own["interval"]
+    assert low < own["mean"] < high
+    # The same 200 images read three times are no 600 images.
+    same = over_seeds.share_of_the_same_images([found[0]] * 3)
+    one = over_seeds.share_of_the_same_images(found[:1])
+    assert same["interval"] == pytest.approx(one["interval"])
+    assert np.diff(same["interval"]) > 1.5 * (high - low)
+    # Seeds that disagree make it wider.
+    apart = [rng.random(200) < share for share in (0.6, 0.8, 1.0)]
+    assert np.diff(over_seeds.share_of_the_same_images(apart)["interval"]) > 0.3
+    all_right = over_seeds.share_of_own_images([np.ones(10, bool)] * 2)
+    assert 0.8 < all_right["interval"][0] < 1
+    assert over_seeds.text(all_right, 2) == "1.00 (0.84 to 1.00)"
 
 
 class NearestMean:
@@ -131,32 +188,32 @@ class NearestMean:
 def test_what_classifiers_learn_from_generated_images(monkeypatch):
     plans = []
 
-    def fit(train, plan, verbose):
-        plans.append((len(train), plan.seed))
+    def fit(train, plan, verbose, kept_back):
+        plans.append((len(train), plan.seed, plan.patience, len(kept_back)))
         return NearestMean(train)
 
     monkeypatch.setattr(classification_score, "fit_classifier", fit)
     wrong = dataclasses.replace(TRAIN, name="generated", labels=(TRAIN.labels + 1) % 3)
-    sets = classification_score.training_sets(TRAIN, wrong)
     result = classification_score.classification_scores(
-        {4: sets, 9: sets}, HELD_OUT, ClassifierPlan()
+        {4: (TRAIN, wrong), 9: (TRAIN, wrong)}, HELD_OUT, ClassifierPlan(epochs=7)
     )
-    assert plans == [(180, 4), (180, 4), (360, 4), (180, 9), (180, 9), (360, 9)]
+    # All see as many images, none stops sooner, and all are chosen by the same real ones.
+    assert plans == [(342, seed, 7, 18) for seed in (4, 9) for _ in range(3)]
+    assert result["training_images"]["real"] == dict.fromkeys(CLASSES, 54)
     trained = result["trained_on"]
     assert trained["real"]["accuracy"]["mean"] == 1
+    assert trained["real"]["accuracy"]["interval"][0] < 0.99
     assert trained["generated"]["accuracy"]["mean"] == 0
-    assert result["minus_real"]["generated"]["accuracy"] == {
+    assert trained["generated"]["accuracy"]["interval"][1] > 0.01
+    # Where nothing varies nothing is known of what might.
+    assert result["minus"]["real"]["generated"]["accuracy"] == {
         "mean": -1,
-        "half_width": 0,
+        "half_width": None,
         "p_value": None,
     }
-    assert result["minus_real"]["generated"]["recall"]["dark"]["mean"] == -1
+    assert result["minus"]["real"]["generated"]["recall"]["dark"]["mean"] == -1
     text = classification_score.table(result)
     assert "real + generated - real" in text
-
-    other = dataclasses.replace(TRAIN, classes=("a", "b", "c"))
-    with pytest.raises(ValueError, match="generated ones"):
-        classification_score.training_sets(TRAIN, other)
 
 
 def brightness_pairs(people=12):
@@ -208,6 +265,16 @@ def test_editors_that_are_understood(judge):
     assert set(best["per_label"]) == {"bright", "dark"}
     assert true["accuracy"] == best["accuracy"]
     assert "monotonicity" not in true
+    assert best["accuracy"]["interval"][0] < 0.9  # of twelve people, all of them right
+    # Paired differences from what knows nothing.
+    assert list(result["minus"]) == [RETURN, PASTE]
+    gained = result["minus"][RETURN]["perfect"]["gain"]
+    assert gained["mean"] == pytest.approx(best["gain"]["mean"])
+    kept = result["minus"][PASTE]["perfect"]["ssim_outside"]
+    assert kept["mean"] == pytest.approx(
+        best["ssim_outside"]["mean"] - pasted["ssim_outside"]["mean"]
+    )
+    assert kept["half_width"] > 0
     text = edit_metrics.table(result)
     assert "24 edits of 12 people, beside the true faces" in text
     assert "identity, AUC" in text
@@ -222,6 +289,15 @@ def test_faces_without_pairs(judge):
     examples = {name: TRAIN.images[TRAIN.labels == i] for i, name in enumerate(CLASSES[:2])}
     result = edit_metrics.edit_metrics(null_editors(examples), cases, judge)
     assert not result["paired"]
+    # How well the judge reads real faces of what the edits are to show.
+    real = result["editors"][edit_metrics.REAL]
+    assert real["accuracy"]["images"] == 60
+    rights = [
+        np.mean(judge.probabilities(HELD_OUT.images[HELD_OUT.labels == i]).argmax(axis=1) == i)
+        for i in (0, 1)
+    ]
+    assert real["accuracy"]["mean"] == pytest.approx(np.mean(rights))
+    assert [of["accuracy"]["mean"] for of in real["per_label"].values()] == pytest.approx(rights)
     assert "psnr" not in result["editors"][PASTE]
     assert "without true faces" in edit_metrics.table(result)
     no_neutral = dataclasses.replace(HELD_OUT, classes=("a", "b", "c"))
@@ -278,7 +354,7 @@ def settings(files, **changes):
 
 def test_all_metrics_from_the_command_line(files, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
-        classification_score, "fit_classifier", lambda train, plan, verbose: NearestMean(train)
+        classification_score, "fit_classifier", lambda train, *_, **__: NearestMean(train)
     )
     out = tmp_path / "figures.json"
     given = settings(
@@ -292,7 +368,8 @@ def test_all_metrics_from_the_command_line(files, tmp_path, capsys, monkeypatch)
     assert metrics["seeds"] == [0, 1]
     assert metrics["samples"]["images_each"] == 60
     assert set(metrics["samples"]["samples"]) >= {"accuracy", "expression_kid", "coverage"}
-    assert list(metrics["edits"]["editors"]) == [RETURN, PASTE, "flow"]
+    assert list(metrics["edits"]["editors"]) == [RETURN, PASTE, "flow", "real faces"]
+    assert metrics["samples"]["reference_images"]["name"] == "halves of held-out"
     # An untrained flow decodes what it encoded.
     editors = metrics["edits"]["editors"]
     assert editors["flow"] == editors[RETURN]
@@ -317,6 +394,7 @@ def test_all_metrics_from_the_command_line(files, tmp_path, capsys, monkeypatch)
         ({"judge": None}, "--metrics needs --judge"),
         ({"metrics": None}, "--judge is there for --metrics, which is not given"),
         ({"judge": "nowhere.keras"}, "no model at nowhere.keras"),
+        ({"split": "train"}, "--metrics needs a held-out --split"),
         ({"metric_seeds": 0}, "--metric_seeds must be a positive integer, got 0"),
         ({"pixel_model": "nowhere.npz"}, "--pixel_model=nowhere.npz: there is no such file"),
     ],
@@ -334,5 +412,14 @@ def test_judges_that_do_not_fit(files, tmp_path):
     ExpressionClassifier(SHAPE, ("cat", "dog", "owl"), "b").save(other)
     with pytest.raises(UserError, match="--judge has the labels cat, dog, owl, the model bright"):
         evaluate.main(settings(files, judge=str(other)))
+    pixel = tmp_path / "pixel.npz"
+    for shape, name, message in (
+        ((8, 8, 1), "bright", r"--pixel_model was fitted to images of \(8, 8, 1\), the model to"),
+        (SHAPE, "bright", "--pixel_model knows bright, but not dark, which faces are edited to"),
+    ):
+        faces = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+        PixelSynthesis().fit_unpaired(faces, {name: faces}).save(pixel)
+        with pytest.raises(UserError, match=message):
+            evaluate.main(settings(files, pixel_model=str(pixel)))
     with pytest.raises(UserError, match="holds a BPLF, not an ExpressionClassifier"):
         evaluate.main(settings(files, judge=str(files / "model.keras")))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from bplf_tf.metrics.pairs import mean_over_people, mse, psnr, ssim, ssim_outside
 from bplf_tf.regions import blend_region, region_mask
@@ -64,7 +65,25 @@ def test_people_are_the_observations():
     figures = mean_over_people(values, ["a", "a", "a", "b"])
     assert figures["mean"] == 2.5
     # Student's t of one degree of freedom at 97.5 % is 12.7062.
-    assert figures["interval"] == pytest.approx(
+    assert figures["half_width"] == pytest.approx(
         12.7062 * np.std([1, 4], ddof=1) / np.sqrt(2), rel=1e-5
     )
-    assert mean_over_people(values[:2], ["a", "a"]) == {"mean": 1, "interval": None, "people": 1}
+    alone = mean_over_people(values[:2], ["a", "a"])
+    assert alone == {"mean": 1, "half_width": None, "people": 1}
+
+
+def test_shares_of_people_stay_shares():
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(12), 6)
+    high = (rng.random(72) < 0.95).astype(float)
+    figures = mean_over_people(high, people, share=True)
+    low, upper = figures["interval"]
+    assert 0 < low < figures["mean"] < upper <= 1
+    # Whoever agrees counts once for each person.
+    alike = mean_over_people(np.ones(72), people, share=True)
+    expected = stats.binomtest(12, 12).proportion_ci(0.95, "wilson")
+    assert alike["interval"] == pytest.approx([expected.low, expected.high])
+    # People who are all right or all wrong are as few as they are.
+    split = mean_over_people(np.repeat([0.0, 1.0], 36), people, share=True)
+    width = np.diff(stats.binomtest(6, 12).proportion_ci(0.95, "wilson"))[0]
+    assert width < np.diff(split["interval"])[0] < 1.3 * width
