@@ -15,8 +15,9 @@ import bplf_tf
 from bplf_tf import BPLF, ModelConfig
 from datasets.files import WriteError
 from datasets.flags import UserError
-from export import archive, png, saved_model
+from export import archive, model_card, png, saved_model
 from export.saved_model import SavedModelSettings
+from export.signatures import signatures
 from tests.export.pixels import assert_same_pixels
 from tests.export.served_model import ServedModel
 
@@ -239,9 +240,6 @@ def test_the_card_tells_of_the_run(model, model_file, tmp_path):
         "inverse_error": 2.5e-6,
     }
     (run / "result.json").write_text(json.dumps(result))
-    from export import model_card
-    from export.signatures import signatures
-
     details = {"name": "faces", "format": "TFLite", "precision": "float16"}
     described = model_card.describe(
         model, run / "model.keras", signatures(model), None, None, **details
@@ -263,6 +261,27 @@ def test_the_card_tells_of_the_run(model, model_file, tmp_path):
     assert "encoded and decoded, of the pixel range: 2.5e-06." in card
     assert "Measured before the weights were written in float16" in card
     assert f"bplf-tf {bplf_tf.__version__}, tensorflow {tf.__version__}" in card
+
+
+def test_figures_are_those_of_the_model_that_was_measured(model, model_file, tmp_path):
+    """`result.json` of a run measures its model.keras, and best.keras beside it is another one."""
+    for name in ("model.keras", "best.keras"):
+        shutil.copy(model_file, tmp_path / name)
+    config = {"data": {"train": {"source": "faces", "licence": "ask the authors"}}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "result.json").write_text(json.dumps({"bits_per_dim": 3.25, "images": 40}))
+    found = {
+        name: model_card.describe(model, tmp_path / name, (), None, None, name="a", format="b")
+        for name in ("model.keras", "best.keras")
+    }
+    assert found["model.keras"]["metrics"] == {"bits_per_dim": 3.25, "images": 40}
+    assert found["best.keras"]["metrics"] == {}
+    assert all(one["data_licence"] == "ask the authors" for one in found.values())
+    assert "3.2500 bits/dim" in model_card.card(found["model.keras"])
+    card = model_card.card(found["best.keras"])
+    assert "3.25" not in card
+    assert "No `result.json` of this file" in card
+    assert "## Functions" not in card
 
 
 def test_warm_up_requests_are_accepted(saved_model_folder, served):
