@@ -1,7 +1,9 @@
 """The TFLite file gives what the model gives, in each precision, and says what it is."""
 
 import json
+import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from bplf_tf import BPLF, ModelConfig, load_pretrained
+from datasets.files import WriteError
 from datasets.flags import UserError
 from export import report, tflite
 from export.compaction import compact
@@ -254,17 +257,96 @@ def test_users_mistakes(model_file, changes, message):
         tflite.main(TFLiteSettings(**{"model": str(model_file), **changes}))
 
 
+def mistake(message, **given):
+    with pytest.raises(UserError, match=message):
+        tflite.main(TFLiteSettings(**given))
+
+
+def test_nothing_that_is_there_is_replaced_unasked(model_file, tmp_path):
+    """Neither a file of before, nor what else has the name of a description."""
+    out = tmp_path / "small.tflite"
+    given = {"model": str(model_file), "out": str(out)}
+    for name in ("small.tflite", "small_card.md"):
+        (tmp_path / name).write_text("mine")
+        mistake(f"{name} is there already: give --overwrite", **given)
+        (tmp_path / name).unlink()
+    of_ours = '{"format": "TFLite, weights in float32"}'
+    (tmp_path / "small.json").write_text(of_ours)
+    mistake(r"small\.json is there already: give --overwrite", **given)
+    for other in ('{"settings": {}}', '{"format": "Keras file"}', "[]", "no JSON", ""):
+        (tmp_path / "small.json").write_text(other)
+        for overwrite in (False, True):
+            mistake("describes no TFLite file: choose another name", overwrite=overwrite, **given)
+        assert (tmp_path / "small.json").read_text() == other
+    assert [path.name for path in tmp_path.iterdir()] == ["small.json"]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Converting takes long, and is tested elsewhere."""
+    monkeypatch.setattr("export.flatbuffer.flatbuffer", lambda *_: (b"new", []))
+
+
+def test_overwrite(model_file, tmp_path, quick):
+    out = tmp_path / "small.tflite"
+    given = {"model": str(model_file), "out": str(out)}
+    assert tflite.main(TFLiteSettings(**given)) == 0
+    names = {"small.tflite", "small.json", "small_card.md"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    for name in names:
+        with (tmp_path / name).open("a") as file:
+            file.write("\n\n")  # which JSON allows
+    mistake("give --overwrite", **given)
+    assert tflite.main(TFLiteSettings(**given, overwrite=True)) == 0
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert not any((tmp_path / name).read_text().endswith("\n\n") for name in names)
+
+
+@pytest.mark.parametrize("name", ["small.tflite", "small.json", "small_card.md"])
+def test_file_and_description_are_written_together_or_not(
+    name, model_file, tmp_path, quick, monkeypatch
+):
+    write_bytes = Path.write_bytes
+
+    def full_disk(path, content):
+        if name.partition(".")[0] in path.name and path.suffix == Path(name).suffix:
+            write_bytes(path, content[:1])
+            raise OSError(28, os.strerror(28))
+        return write_bytes(path, content)
+
+    given = {"model": str(model_file), "out": str(tmp_path / "small.tflite")}
+    assert tflite.main(TFLiteSettings(**given, precision="float32")) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(WriteError, match=rf"^could not write \S*/{name}: No space left"):
+        tflite.main(TFLiteSettings(**given, overwrite=True))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_report(model, faces, paths, monkeypatch):
     monkeypatch.setattr(  # converting takes long, and is tested above
-        "export.flatbuffer.flatbuffer", lambda *_: (paths["float32"].read_bytes(), [])
+        "export.flatbuffer.flatbuffer", lambda _, precision: (paths[precision].read_bytes(), [])
     )
     settings = ReportSettings(model="unused", images=8, repeats=2)
     text = report.report(model, faces, settings)
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
-    assert [row[0].strip("| ") for row in rows] == ["TensorFlow", *PRECISIONS]
-    assert all(float(row[3]) > 0 for row in rows)
-    assert all(float(row[5].removesuffix(" %")) >= 99.9 for row in rows)
-    assert all(abs(float(row[7])) < 1e-4 for row in rows)
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    rows = {name: cells for name, *cells in lines[2:]}
+    assert list(rows) == ["TensorFlow", *PRECISIONS]
+    whole = paths["float32"].stat().st_size
+    for name, (size, of_float32, milliseconds, _, equal, largest, change, _) in rows.items():
+        assert float(milliseconds) > 0
+        precision = "float32" if name == "TensorFlow" else name
+        most, least = allowed(precision)
+        assert int(largest) <= most
+        assert float(equal.removesuffix(" %")) >= 100 * least
+        tolerance = {"float32": 1e-5, "float16": 2e-4, "dynamic_int8": 0.01}[precision]
+        assert abs(float(change)) <= tolerance
+        if name != "TensorFlow":
+            bytes_written = paths[name].stat().st_size
+            assert float(size) == pytest.approx(bytes_written / 1e6, abs=0.006)
+            assert float(of_float32) == pytest.approx(bytes_written / whole, abs=6e-4)
+            assert re.fullmatch(r"\d\.\d{3}", of_float32)
+    assert float(rows["dynamic_int8"][4].removesuffix(" %")) < 99.9  # it is not one file thrice
 
 
 def test_the_lines_for_phones_name_what_is_in_the_file(paths):
