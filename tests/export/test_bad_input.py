@@ -1,6 +1,7 @@
 """Whatever is sent to a SavedModel ends in a picture or in a sentence."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -26,10 +27,14 @@ def text(*values):
     return np.array(values, dtype=object)
 
 
-def picture(height=MODEL_SIDE, width=MODEL_SIDE, mode="L"):
-    file = io.BytesIO()
+def picture(height=MODEL_SIDE, width=MODEL_SIDE, mode="L", **options):
     noise = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
-    Image.fromarray(noise).convert(mode).save(file, format="PNG")
+    return saved(Image.fromarray(noise).convert(mode), **options)
+
+
+def saved(image, **options):
+    file = io.BytesIO()
+    image.save(file, format="PNG", **options)
     return file.getvalue()
 
 
@@ -151,16 +156,97 @@ def test_files(served, file, message):
         served("transfer_png", **transfer_inputs(file))
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "LA", "I;16"])
-def test_every_kind_of_png_is_read(served, mode):
-    if mode == "I;16":
-        file = io.BytesIO()
-        Image.new("I;16", (MODEL_SIDE, MODEL_SIDE), 30_000).save(file, format="PNG")
-        given = file.getvalue()
-    else:
-        given = picture(mode=mode)
-    (out,) = served("transfer_png", **transfer_inputs(given))["png_bytes"]
-    assert tf.io.decode_png(out).shape == (MODEL_SIDE, MODEL_SIDE, 1)
+def with_gamma(file, gamma):
+    """The file with a chunk that names its gamma, behind the header."""
+    content = b"gAMA" + int(100_000 * gamma).to_bytes(4, "big")
+    at = 8 + 25
+    return file[:at] + b"\0\0\0\x04" + content + crc(content) + file[at:]
+
+
+def crc(content):
+    return zlib.crc32(content).to_bytes(4, "big")
+
+
+def grey_in_16_bits():
+    numbers = np.random.default_rng(0).integers(0, 2**16, [MODEL_SIDE, MODEL_SIDE], np.uint16)
+    return saved(Image.fromarray(numbers))
+
+
+def colours_in_16_bits():
+    """Pillow reads such files, in 8 bits, but does not write them."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 256, [MODEL_SIDE, 1 + 6 * MODEL_SIDE], np.uint8)
+    rows[:, 0] = 0  # no filter
+    header = b"IHDR" + 2 * MODEL_SIDE.to_bytes(4, "big") + bytes([16, 2, 0, 0, 0])
+    chunks = (header, b"IDAT" + zlib.compress(rows.tobytes()), b"IEND")
+    parts = [(len(one) - 4).to_bytes(4, "big") + one + crc(one) for one in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def palette(colours, **options):
+    noise = np.random.default_rng(0).integers(0, colours, [MODEL_SIDE, MODEL_SIDE], np.uint8)
+    image = Image.fromarray(noise)
+    image.putpalette(np.random.default_rng(1).integers(0, 256, 3 * colours, np.uint8).tobytes())
+    return saved(image, **options)
+
+
+def with_alpha(mode):
+    noise = np.random.default_rng(0).integers(0, 256, [MODEL_SIDE, MODEL_SIDE, 4], np.uint8)
+    noise[:4, :, 3] = 0  # what is hidden must not become the face
+    return saved(Image.fromarray(noise).convert(mode))
+
+
+KINDS = {
+    "grey": picture(mode="L"),
+    "colours": picture(mode="RGB"),
+    "one bit": picture(mode="1"),
+    "palette of 256": picture(mode="P"),
+    "palette of 16": palette(16, bits=4),
+    "palette of 4": palette(4, bits=2),
+    "palette of 2": palette(2, bits=1),
+    "palette with a transparent colour": palette(16, bits=4, transparency=3),
+    "palette with alpha": palette(16, bits=4, transparency=bytes(range(0, 256, 16))),
+    "grey with a transparent one": picture(mode="L", transparency=77),
+    "colours with a transparent one": picture(mode="RGB", transparency=(1, 2, 3)),
+    "alpha": with_alpha("RGBA"),
+    "grey and alpha": with_alpha("LA"),
+    "opaque": picture(mode="RGBA"),
+    "grey in 16 bits": grey_in_16_bits(),
+    "colours in 16 bits": colours_in_16_bits(),
+    "gamma": with_gamma(picture(mode="RGB"), 0.25),
+    "gamma of a palette": with_gamma(palette(256), 0.25),
+}
+
+
+def by_pillow(file, mode):
+    """The pixels that Pillow reads, what is transparent on white."""
+    with Image.open(io.BytesIO(file)) as image:
+        if image.mode.startswith("I"):  # 16 bits: the upper eight
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        over = image.convert("RGBA")
+    white = Image.new("RGBA", over.size, "white")
+    white.paste(over, mask=over.getchannel("A"))
+    pixels = np.asarray(white.convert("RGB").convert(mode))
+    return pixels[..., None] if mode == "L" else pixels
+
+
+@pytest.mark.parametrize("file", KINDS.values(), ids=KINDS.keys())
+def test_every_kind_of_png_has_the_pixels_that_pillow_reads(file):
+    for mode, channels in (("L", 1), ("RGB", 3)):
+        expected = by_pillow(file, mode)
+        assert expected.std() > 10
+        shape = (MODEL_SIDE, MODEL_SIDE, channels)
+        assert png.has_size([file], MODEL_SIDE, MODEL_SIDE).numpy().all()
+        found = png.decoded(tf.constant([file]), shape)[0].numpy()
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["alpha", "palette of 16", "gamma"])
+def test_transfer_of_a_file_is_that_of_its_pixels(served, kind):
+    """Strength 0 gives back what was read: on white, by the graph itself."""
+    given = transfer_inputs(KINDS[kind], strength=np.zeros(1, np.float32))
+    (out,) = served("transfer_png", **given)["png_bytes"]
+    np.testing.assert_array_equal(tf.io.decode_png(out), by_pillow(KINDS[kind], "L"))
 
 
 def test_bad_strength(served):
