@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ pytest.importorskip("tensorflow_serving", reason="needs the extra serving")
 yaml = pytest.importorskip("yaml")
 
 from google.protobuf import text_format  # noqa: E402
+from tensorflow_serving.apis import predict_pb2  # noqa: E402
 from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
 
 from export.grpc_client import GrpcClient  # noqa: E402
@@ -186,6 +188,82 @@ def test_too_slow():
         RestClient(url, timeout=0.2, retries=0).predict("sample", {})
 
 
+def in_drops(stream, content):
+    """Each byte in time, all of them much too late."""
+    for byte in content:
+        stream.write(bytes([byte]))
+        stream.flush()
+        time.sleep(0.15)
+
+
+@pytest.mark.parametrize(
+    ("answer", "given", "message"),
+    [
+        (
+            lambda *_: (200, {"outputs": [1] * 100}),
+            {"write": in_drops},
+            r"no answer from .* within 0\.5 s",
+        ),
+        (lambda *_: (503, {"error": "busy"}), {}, r"the server refused: busy \(503\)"),
+    ],
+    ids=["in drops", "busy"],
+)
+def test_one_time_for_all_that_a_call_does(answer, given, message):
+    started = time.monotonic()
+    with servicer.rest_server(answer, **given) as url:
+        client = RestClient(url, timeout=0.5, retries=4)  # whose pauses would take 3 s
+        with pytest.raises(ServingError, match=message):
+            client.predict("sample", {})
+        assert time.monotonic() - started < 2
+
+
+def test_pause_that_a_server_asks_for_is_not_heeded(served):
+    calls = []
+
+    def busy_once(path, body):
+        calls.append(path)
+        return (503, {"error": "busy"}) if len(calls) == 1 else (200, {"outputs": [1]})
+
+    started = time.monotonic()
+    with servicer.rest_server(busy_once, headers=[("Retry-After", "30")]) as url:
+        assert RestClient(url).predict("sample", {}) == [1]
+    assert time.monotonic() - started < 5
+
+
+def test_numbers_that_json_has_not():
+    with pytest.raises(ServingError, match="sample: numbers must be finite"):
+        RestClient("http://127.0.0.1:9").predict("sample", {"temperature": [float("nan")]})
+
+
+class Large(servicer.Servicer):
+    """Answers with what it was sent, whatever it is."""
+
+    def Predict(self, request, context):
+        answer = predict_pb2.PredictResponse()
+        answer.outputs["latent"].CopyFrom(request.inputs["latent"])
+        return answer
+
+
+def test_grpc_of_256_colour_images():
+    """Their latents are more than gRPC takes where nothing is said."""
+    latent = np.ones([256, 48 * 48 * 3], np.float32)
+    assert latent.nbytes > 4 * 2**20
+    with servicer.grpc_server(Large(None)) as target:
+        client = GrpcClient(target)
+        found = client.predict("decode", {"latent": latent})["latent"]
+        client.close()
+    np.testing.assert_array_equal(found, latent)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_grpc_by_ipv6(served, model, tmp_path):
+    with servicer.grpc_server(servicer.Servicer(served), "[::1]") as target:
+        assert target.startswith("[::1]:")
+        settings = ClientSettings(url=f"grpc://{target}", label="happy", n=1, out=str(tmp_path))
+        (file,) = client.drawn(settings)
+    assert_same_pixels(pixels(file)[None], model.sample("happy", n=1, temperature=0.7, seed=0))
+
+
 def test_grpc_too_slow(served):
     class Slow(servicer.Servicer):
         def Predict(self, request, context):
@@ -228,6 +306,10 @@ def test_strange_answers(status, body, message, tmp_path):
         ({"label": "../../happy"}, "cannot be part of a file's name"),
         ({"n": 0}, "--n must be a positive integer"),
         ({"seed": 2**31}, "--seed must be a 32-bit integer"),
+        ({"temperature": float("nan")}, "--temperature must be a finite number"),
+        ({"temperature": -0.1}, "--temperature must be a finite number of at least 0"),
+        ({"url": "http://[::1:8501"}, "--url=.*Invalid IPv6"),
+        ({"url": "grpc://localhost:99999"}, "--url=.*Port out of range"),
         ({"timeout": 0.0}, "--timeout must be positive"),
         ({"retries": 5}, r"--retries must lie in 0\.\.4"),
     ],

@@ -364,7 +364,8 @@ window.answers = {
 export async function loadLiteRt() {}
 export async function loadAndCompile() {
   const signature = (name) => ({run: async () => window.answers[name]()});
-  return {signatures: Object.fromEntries(Object.keys(window.answers).map((name) => [name, signature(name)]))};
+  const names = Object.keys(window.answers);
+  return {signatures: Object.fromEntries(names.map((name) => [name, signature(name)]))};
 }
 """
 
