@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from export import png
+from tests.export.pixels import assert_same_pixels
 
 FUZZED = 3000
 MODEL_SIDE = 16
@@ -114,17 +115,39 @@ def test_a_missing_seed_in_python(saved_model_folder):
         sample(**given)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e6])
 def test_conditions_and_latents(served, value):
     condition = np.zeros([1, 7], np.float32)
     condition[0, 3] = value
     given = {"temperature": np.ones(1, np.float32), "seed": np.zeros([1, 2], np.int32)}
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"condition must|no finite result"):
+    told = r"condition must be 7 numbers in -100\.\.100, the weights of anger, .*, got"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=told):
         served("sample_condition", condition=condition, **given)
     latent = np.zeros([1, MODEL_SIDE**2], np.float32)
     latent[0, 5] = value
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"latent must|no finite result"):
+    told = r"latent must be 256 numbers in -100000\.\.100000"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=told):
         served("decode", latent=latent, label=np.zeros(1, np.int32))
+
+
+def test_what_encode_gives_is_accepted(served):
+    """Even of images that are no faces."""
+    label = np.zeros(4, np.int32)
+    noise = np.random.default_rng(0).integers(0, 256, [MODEL_SIDE, MODEL_SIDE, 1], np.uint8)
+    stripes = np.where(np.arange(MODEL_SIDE) % 2, 255, 0).astype(np.uint8)
+    images = np.stack([noise, 0 * noise, 0 * noise + 255, stripes[:, None] + 0 * noise])
+    latent = served("encode", image=images, label=label)["latent"]
+    assert np.abs(latent).max() > 10
+    assert served("decode", latent=latent, label=label)["image"].shape == images.shape
+
+
+def test_labels_that_are_strengthened(served, model):
+    for strength in (0.0, 4.0, 20.0):
+        condition = model.strengthened_label(["happy"], strength)
+        given = {"temperature": np.full(1, 0.7, np.float32), "seed": np.array([[3, 0]], np.int32)}
+        image = served("sample_condition", condition=condition, **given)["image"]
+        expected = model.sample("happy", temperature=0.7, seed=3, label_strength=strength)
+        assert_same_pixels(image, expected, equal=0.99)
 
 
 def test_images_of_another_size(served):

@@ -155,11 +155,17 @@ def test_what_is_not_accepted_comes_back_blank(file):
     assert np.isfinite(found["bits_per_dim"][0])
     assert np.isnan(found["bits_per_dim"][1])
     assert np.isnan(found["log_prob"][1])
-    latent = np.zeros([2, 256], np.float32)
-    latent[1, 3] = np.inf
-    image = file("decode", latent=latent, label=LABELS[:2])["image"]
+    latent = np.zeros([3, 256], np.float32)
+    latent[1, 3], latent[2, 3] = np.inf, 1e6
+    image = file("decode", latent=latent, label=LABELS[:3])["image"]
     assert image[0].any()
-    assert not image[1].any()
+    assert not image[1:].any()
+    condition = np.eye(7, dtype=np.float32)[:3]
+    condition[1, 3], condition[2, 3] = np.nan, -1e6
+    given = {"temperature": TEMPERATURES[:3], "seed": SEEDS[:3]}
+    image = file("sample_condition", condition=condition, **given)["image"]
+    assert image[0].any()
+    assert not image[1:].any()
 
 
 def test_files(paths, model):
