@@ -1,18 +1,11 @@
 """Whatever is sent to a SavedModel ends in a picture or in a sentence."""
 
-import io
-import zlib
-
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
-from export import png
 from tests.export.pixels import assert_same_pixels
-
-FUZZED = 3000
-MODEL_SIDE = 16
+from tests.export.png_files import SIDE, jpeg, picture, promising
 
 
 def sample_inputs(**changes):
@@ -26,29 +19,6 @@ def sample_inputs(**changes):
 
 def text(*values):
     return np.array(values, dtype=object)
-
-
-def picture(height=MODEL_SIDE, width=MODEL_SIDE, mode="L", **options):
-    noise = np.random.default_rng(0).integers(0, 256, [height, width, 3], np.uint8)
-    return saved(Image.fromarray(noise).convert(mode), **options)
-
-
-def saved(image, **options):
-    file = io.BytesIO()
-    image.save(file, format="PNG", **options)
-    return file.getvalue()
-
-
-def jpeg():
-    file = io.BytesIO()
-    Image.new("L", (MODEL_SIDE, MODEL_SIDE)).save(file, format="JPEG")
-    return file.getvalue()
-
-
-def promising(width, height):
-    """A PNG that says it has so many pixels."""
-    good = picture()
-    return good[:16] + width.to_bytes(4, "big") + height.to_bytes(4, "big") + good[24:]
 
 
 def transfer_inputs(file, **changes):
@@ -123,7 +93,7 @@ def test_conditions_and_latents(served, value):
     told = r"condition must be 7 numbers in -100\.\.100, the weights of anger, .*, got"
     with pytest.raises(tf.errors.InvalidArgumentError, match=told):
         served("sample_condition", condition=condition, **given)
-    latent = np.zeros([1, MODEL_SIDE**2], np.float32)
+    latent = np.zeros([1, SIDE**2], np.float32)
     latent[0, 5] = value
     told = r"latent must be 256 numbers in -100000\.\.100000"
     with pytest.raises(tf.errors.InvalidArgumentError, match=told):
@@ -133,8 +103,8 @@ def test_conditions_and_latents(served, value):
 def test_what_encode_gives_is_accepted(served):
     """Even of images that are no faces."""
     label = np.zeros(4, np.int32)
-    noise = np.random.default_rng(0).integers(0, 256, [MODEL_SIDE, MODEL_SIDE, 1], np.uint8)
-    stripes = np.where(np.arange(MODEL_SIDE) % 2, 255, 0).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, [SIDE, SIDE, 1], np.uint8)
+    stripes = np.where(np.arange(SIDE) % 2, 255, 0).astype(np.uint8)
     images = np.stack([noise, 0 * noise, 0 * noise + 255, stripes[:, None] + 0 * noise])
     latent = served("encode", image=images, label=label)["latent"]
     assert np.abs(latent).max() > 10
@@ -179,198 +149,8 @@ def test_files(served, file, message):
         served("transfer_png", **transfer_inputs(file))
 
 
-def with_gamma(file, gamma):
-    """The file with a chunk that names its gamma, behind the header."""
-    content = b"gAMA" + int(100_000 * gamma).to_bytes(4, "big")
-    at = 8 + 25
-    return file[:at] + b"\0\0\0\x04" + content + crc(content) + file[at:]
-
-
-def crc(content):
-    return zlib.crc32(content).to_bytes(4, "big")
-
-
-def grey_in_16_bits():
-    numbers = np.random.default_rng(0).integers(0, 2**16, [MODEL_SIDE, MODEL_SIDE], np.uint16)
-    return saved(Image.fromarray(numbers))
-
-
-def colours_in_16_bits():
-    """Pillow reads such files, in 8 bits, but does not write them."""
-    rng = np.random.default_rng(0)
-    rows = rng.integers(0, 256, [MODEL_SIDE, 1 + 6 * MODEL_SIDE], np.uint8)
-    rows[:, 0] = 0  # no filter
-    header = b"IHDR" + 2 * MODEL_SIDE.to_bytes(4, "big") + bytes([16, 2, 0, 0, 0])
-    chunks = (header, b"IDAT" + zlib.compress(rows.tobytes()), b"IEND")
-    parts = [(len(one) - 4).to_bytes(4, "big") + one + crc(one) for one in chunks]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def palette(colours, **options):
-    noise = np.random.default_rng(0).integers(0, colours, [MODEL_SIDE, MODEL_SIDE], np.uint8)
-    image = Image.fromarray(noise)
-    image.putpalette(np.random.default_rng(1).integers(0, 256, 3 * colours, np.uint8).tobytes())
-    return saved(image, **options)
-
-
-def with_alpha(mode):
-    noise = np.random.default_rng(0).integers(0, 256, [MODEL_SIDE, MODEL_SIDE, 4], np.uint8)
-    noise[:4, :, 3] = 0  # what is hidden must not become the face
-    return saved(Image.fromarray(noise).convert(mode))
-
-
-KINDS = {
-    "grey": picture(mode="L"),
-    "colours": picture(mode="RGB"),
-    "one bit": picture(mode="1"),
-    "palette of 256": picture(mode="P"),
-    "palette of 16": palette(16, bits=4),
-    "palette of 4": palette(4, bits=2),
-    "palette of 2": palette(2, bits=1),
-    "palette with a transparent colour": palette(16, bits=4, transparency=3),
-    "palette with alpha": palette(16, bits=4, transparency=bytes(range(0, 256, 16))),
-    "grey with a transparent one": picture(mode="L", transparency=77),
-    "colours with a transparent one": picture(mode="RGB", transparency=(1, 2, 3)),
-    "alpha": with_alpha("RGBA"),
-    "grey and alpha": with_alpha("LA"),
-    "opaque": picture(mode="RGBA"),
-    "grey in 16 bits": grey_in_16_bits(),
-    "colours in 16 bits": colours_in_16_bits(),
-    "gamma": with_gamma(picture(mode="RGB"), 0.25),
-    "gamma of a palette": with_gamma(palette(256), 0.25),
-}
-
-
-def by_pillow(file, mode):
-    """The pixels that Pillow reads, what is transparent on white."""
-    with Image.open(io.BytesIO(file)) as image:
-        if image.mode.startswith("I"):  # 16 bits: the upper eight
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        over = image.convert("RGBA")
-    white = Image.new("RGBA", over.size, "white")
-    white.paste(over, mask=over.getchannel("A"))
-    pixels = np.asarray(white.convert("RGB").convert(mode))
-    return pixels[..., None] if mode == "L" else pixels
-
-
-@pytest.mark.parametrize("file", KINDS.values(), ids=KINDS.keys())
-def test_every_kind_of_png_has_the_pixels_that_pillow_reads(file):
-    for mode, channels in (("L", 1), ("RGB", 3)):
-        expected = by_pillow(file, mode)
-        assert expected.std() > 10
-        shape = (MODEL_SIDE, MODEL_SIDE, channels)
-        assert png.has_size([file], MODEL_SIDE, MODEL_SIDE).numpy().all()
-        found = png.decoded(tf.constant([file]), shape)[0].numpy()
-        np.testing.assert_array_equal(found, expected)
-
-
-@pytest.mark.parametrize("kind", ["alpha", "palette of 16", "gamma"])
-def test_transfer_of_a_file_is_that_of_its_pixels(served, kind):
-    """Strength 0 gives back what was read: on white, by the graph itself."""
-    given = transfer_inputs(KINDS[kind], strength=np.zeros(1, np.float32))
-    (out,) = served("transfer_png", **given)["png_bytes"]
-    np.testing.assert_array_equal(tf.io.decode_png(out), by_pillow(KINDS[kind], "L"))
-
-
 def test_bad_strength(served):
     for value in (np.nan, np.inf, -11):
         changes = {"strength": np.array([value], np.float32)}
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"strength must lie in -10\.\.10"):
             served("transfer_png", **transfer_inputs(good, **changes))
-
-
-def test_fuzz(served):
-    """Thousands of malformed requests: each ends in a status with a sentence, or in pictures."""
-    rng = np.random.default_rng(0)
-    names = sorted(set(served.signatures) - {"__saved_model_init_op", "serving_default"})
-    refused = answered = 0
-    for _ in range(FUZZED):
-        name = str(rng.choice(names))
-        given = {
-            one: _fuzzed(rng, one, tf.as_dtype(about.dtype))
-            for one, about in served.signatures[name].inputs.items()
-        }
-        if rng.random() < 0.05:
-            del given[str(rng.choice(sorted(given)))]
-        try:
-            outputs = served(name, **given)
-        except tf.errors.InvalidArgumentError as error:
-            refused += len(error.message) > 10
-        else:
-            _check_outputs(outputs)
-            answered += 1
-    assert refused + answered == FUZZED
-    assert refused > FUZZED / 2
-    # And it still serves.
-    assert served("sample", **sample_inputs())["image"].shape == (2, MODEL_SIDE, MODEL_SIDE, 1)
-
-
-def _fuzzed(rng, name, dtype):
-    """A value as a careless or hostile caller would send it, at times a right one."""
-    rows = int(rng.choice([0, 1, 1, 1, 1, 1, 2, 8, 9]))
-    row = {
-        "seed": [2],
-        "condition": [7],
-        "image": [MODEL_SIDE, MODEL_SIDE, 1],
-        "latent": [MODEL_SIDE**2],
-    }.get(name, [])
-    shape = [rows, *row]
-    if rng.random() < 0.15:
-        shape = [int(side) for side in rng.integers(0, 5, rng.integers(0, 6))]
-    if rng.random() < 0.05:
-        dtype = tf.as_dtype(rng.choice(["int32", "float32", "uint8", "int64", "float64"]))
-    if dtype == tf.string:
-        return _fuzzed_strings(rng, name, shape)
-    if dtype.is_floating:
-        scale = rng.choice([0.5, 1, 10, 1e10, 1e38])
-        values = rng.normal(size=shape) * scale
-        if rng.random() < 0.2 and values.size:
-            values.flat[rng.integers(values.size)] = rng.choice([np.nan, np.inf, -np.inf])
-        if rng.random() < 0.5:
-            values = np.clip(np.abs(values), 0, 1)
-        with np.errstate(over="ignore"):
-            return values.astype(dtype.as_numpy_dtype)
-    high = 7 if rng.random() < 0.8 else 2**31 - 1
-    low = 0 if rng.random() < 0.8 or dtype == tf.uint8 else -high
-    return rng.integers(low, high, shape).astype(dtype.as_numpy_dtype)
-
-
-def _fuzzed_strings(rng, name, shape):
-    def one():
-        if name != "png_bytes":
-            return str(
-                rng.choice(["happy", "sad", "fear", "", "Happy", "happy\0", "\x00", "é" * 50])
-            )
-        file = bytearray(good)
-        for _ in range(int(rng.choice([0, 1, 3, 30]))):
-            file[rng.integers(len(file))] = rng.integers(256)
-        if rng.random() < 0.3:
-            del file[rng.integers(len(file)) :]
-        return bytes(file)
-
-    values = np.empty(shape, dtype=object)
-    for index in np.ndindex(*shape):
-        values[index] = one()
-    return values
-
-
-def _check_outputs(outputs):
-    for name, value in outputs.items():
-        if name == "png_bytes":
-            images = [tf.io.decode_png(file) for file in value]
-            assert all(image.shape == (MODEL_SIDE, MODEL_SIDE, 1) for image in images)
-        elif name == "image":
-            assert value.shape[1:] == (MODEL_SIDE, MODEL_SIDE, 1)
-            assert value.dtype == np.uint8
-        else:
-            assert np.isfinite(value).all()
-
-
-def test_descriptions_of_files():
-    told = png.described(tf.constant([good, b"", good[:-3], promising(300, 20)])).numpy()
-    assert [one.decode() for one in told] == [
-        "a PNG of 16x16 pixels",
-        "no PNG",
-        "a PNG that breaks off",
-        "a PNG of 300x20 pixels",
-    ]

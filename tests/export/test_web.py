@@ -3,7 +3,6 @@
 import base64
 import io
 import shutil
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from bplf_tf import EMOTIONS, PixelSynthesis
 from datasets.pairs import load_pairs
 from export import web
 from tests.export.browser import chromium, pixels, requested_hosts, served, skip_without_browser
+from tests.export.png_files import promising
 
 SECONDS = 60
 
@@ -246,17 +246,6 @@ def test_bad_upload_gets_a_message_and_harms_nothing(page, tmp_path, content):
     upload(page, tmp_path / "good.png")
     wait_until(page, lambda: text(page, "after-text").startswith("As "))
     assert text(page, "photo-error") == ""
-
-
-def promising(width, height):
-    """A PNG of few bytes whose header, with its checksum, promises so many grey pixels."""
-    header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
-    chunks = (header, b"IDAT" + zlib.compress(bytes(1000)), b"IEND")
-    parts = [
-        (len(one) - 4).to_bytes(4, "big") + one + zlib.crc32(one).to_bytes(4, "big")
-        for one in chunks
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def true(width, height):
