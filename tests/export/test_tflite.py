@@ -10,7 +10,7 @@ import pytest
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
-from bplf_tf import BPLF, ModelConfig, load_pretrained
+from bplf_tf import BPLF, ModelConfig
 from datasets.files import WriteError
 from datasets.flags import UserError
 from export import report, tflite
@@ -202,24 +202,15 @@ def test_what_is_in_float16(paths):
     assert b"reduced_precision_support" not in [one.name for one in content.metadata]
 
 
-@pytest.mark.slow
-def test_sizes_of_the_pretrained_model():
-    """The graph takes the same room in each precision: it is small beside the weights."""
-    model = load_pretrained("drawn_faces")
-    sizes = {precision: len(flatbuffer(model, precision)[0]) for precision in PRECISIONS}
-    weights = 4 * model.count_params()
-    assert sizes["float32"] < 1.07 * weights
-    assert sizes["float16"] < 0.55 * sizes["float32"]
-    assert sizes["dynamic_int8"] < sizes["float32"] / 3
-
-
-def test_a_model_without_labels(tmp_path):
-    model = BPLF(ModelConfig(image_shape=(8, 8, 3), classes=(), levels=1, depth=2, width=4))
+def test_a_model_without_labels(model_without_labels):
+    model = model_without_labels
     content, _ = flatbuffer(model, "float32")
     file = litert.TFLiteFile(content)
     assert set(file.names) == {"sample", "log_prob", "encode", "decode"}
     image = file("sample", temperature=TEMPERATURES[:2], seed=SEEDS[:2])["image"]
-    assert_same_pixels(image, model.sample(n=2, temperature=0.7, seed=3))
+    expected = model.sample(n=2, temperature=0.7, seed=3)
+    assert expected.std() > 10
+    assert_same_pixels(image, expected, equal=0.99)  # of 384 pixels
 
 
 def test_a_first_layer_that_sees_the_label():
