@@ -23,6 +23,7 @@ from export.saved_model import SavedModelSettings
 from export.signatures import signatures
 from tests.export.pixels import assert_same_pixels
 from tests.export.served_model import ServedModel
+from tests.programs import skip_without
 from trainers.averaging import averaged_weights, make_optimizer
 from trainers.run_files import ModelFile
 from trainers.settings import FitSettings
@@ -143,11 +144,11 @@ def test_without_the_project(saved_model_folder, sampled, tmp_path):
 def c_program(tmp_path_factory):
     compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
     if compiler is None:
-        pytest.skip("needs a C compiler: none of cc, gcc, clang is there")
+        skip_without("a C compiler: none of cc, gcc, clang is there")
     program = tmp_path_factory.mktemp("c") / "saved_model"
     libraries = Path(tf.sysconfig.get_lib())
     if not (libraries / "libtensorflow_cc.so.2").exists():
-        pytest.skip(f"needs libtensorflow_cc.so.2, which is not in {libraries}")
+        skip_without(f"libtensorflow_cc.so.2, which is not in {libraries}")
     source = Path(__file__).with_name("saved_model.c")
     done = subprocess.run(
         [

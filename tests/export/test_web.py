@@ -14,6 +14,7 @@ from datasets.pairs import load_pairs
 from export import web
 from tests.export.browser import chromium, pixels, requested_hosts, served, skip_without_browser
 from tests.export.png_files import promising
+from tests.programs import skip_without
 
 SECONDS = 60
 
@@ -22,7 +23,7 @@ SECONDS = 60
 def site(model_file, tmp_path_factory):
     """The page of a trained model."""
     if shutil.which("npm") is None:
-        pytest.skip("needs npm, which fetches LiteRT.js")
+        skip_without("npm, which fetches LiteRT.js")
     folder = tmp_path_factory.mktemp("web") / "site"
     assert web.main(web.WebSettings(model=str(model_file), out=str(folder))) == 0
     return folder
