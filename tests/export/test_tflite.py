@@ -346,17 +346,25 @@ def test_report(model, faces, paths, monkeypatch):
     assert float(rows["dynamic_int8"][4].removesuffix(" %")) < 99.9  # it is not one file thrice
 
 
-def test_the_lines_for_phones_name_what_is_in_the_file(paths):
-    """Names of functions, inputs and outputs in the Kotlin and Swift of the README are real."""
+def test_the_lines_for_phones_name_what_is_in_the_files(paths):
+    """Names of functions, inputs, outputs and keys in the Kotlin and Swift of the README."""
     text = (ROOT / "export" / "android" / "README.md").read_text()
-    about = json.loads(paths["float16"].with_suffix(".json").read_text())["signatures"]
-    blocks = re.findall(r"^```(kotlin|swift)\n(.*?)^```$", text, re.M | re.S)
-    assert [language for language, _ in blocks] == ["kotlin", "swift"]
-    for _, code in blocks:
-        names = re.findall(r'"(\w+)"', code)
-        called = [name for name in names if name in about]
-        assert set(called) == {"sample"}
-        (output,) = about["sample"]["outputs"]
-        used = set(names) - {"bplf", "tflite"}  # name and kind of the file
-        assert used == {"sample", output, *about["sample"]["inputs"]}
-    assert "sample" in litert.TFLiteFile(paths["float16"]).names
+    card = json.loads(paths["float16"].with_suffix(".json").read_text())
+    blocks = dict(re.findall(r"^```(kotlin|swift)\n(.*?)^```$", text, re.M | re.S))
+    assert set(blocks) == {"kotlin", "swift"}
+    functions = litert.TFLiteFile(paths["float16"]).names
+    for language, code in blocks.items():
+        # Each function, from its name to the end of what it is given.
+        for name in ("sample", "transfer"):
+            assert name in functions
+            (given,) = re.findall(rf'"{name}",(.*?)\n    [)}}]', code, re.S)
+            assert set(re.findall(r'"(\w+)"', given)) == set(card["signatures"][name]["inputs"])
+            assert set(card["signatures"][name]["outputs"]) == {"image"}
+        assert '"image" to image' in code or 'named: "image"' in code
+        keys = (
+            re.findall(r'getJSONArray\("(\w+)"\)', code)
+            if language == "kotlin"
+            else re.findall(r"^    let (\w+): \[\w+\]$", code, re.M)
+        )
+        assert keys == ["labels", "image_shape"]
+        assert set(keys) <= set(card)
