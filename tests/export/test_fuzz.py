@@ -16,12 +16,11 @@ from export import png
 from tests.export.pixels import assert_same_pixels
 from tests.export.png_files import KINDS, SIDE, by_pillow, file_of, split
 
-CALLS = 3000
+CALLS = 2000
 SEED = 11
 NUMBERS = 8  # of the images of that seed
 TEMPERATURES = (0.3, 0.7, 1.0)
 STRENGTHS = (0.0, 0.5, 1.0, 1.5)
-ROW = {"seed": [2], "condition": [7], "image": [SIDE, SIDE, 1], "latent": [SIDE**2]}
 
 # What a refusal says, and how many of so many calls have to end with it.
 REFUSALS = {
@@ -36,7 +35,7 @@ REFUSALS = {
     "png_bytes must be a PNG of 16x16": 15,
     r"Invalid PNG|PNG data": 10,
     "(?i)shape": 30,
-    "expected|dtype|type": 10,
+    "(?i)type": 10,
     "must feed a value": 30,
 }
 
