@@ -45,8 +45,8 @@ def model(model_file):
 @pytest.fixture(scope="session")
 def model_without_labels():
     """Of colour images; trained likewise."""
-    images = datasets.load("drawn_faces", "train", image_size=8, channels=3, limit=64).images
-    model = BPLF(ModelConfig(image_shape=(8, 8, 3), classes=(), levels=1, depth=2, width=4))
+    images = datasets.load("drawn_faces", "train", image_size=16, channels=3, limit=64).images
+    model = BPLF(ModelConfig(image_shape=(16, 16, 3), classes=(), levels=1, depth=2, width=4))
     model.compile(optimizer=keras.optimizers.Adam(1e-2))
     model.fit(images, batch_size=32, epochs=15, verbose=0)
     return model

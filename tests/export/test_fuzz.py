@@ -25,18 +25,18 @@ STRENGTHS = (0.0, 0.5, 1.0, 1.5)
 # What a refusal says, and how many of so many calls have to end with it.
 REFUSALS = {
     "a call must have 1 to 8 rows": 30,
-    "must have the same number of rows": 30,
-    r"(label|source|target) must lie in 0\.\.6": 30,
-    "(label|source|target) must be one of": 30,
-    r"temperature must lie in 0\.\.10": 30,
-    r"strength must lie in -10\.\.10": 15,
-    "condition must be 7 numbers": 5,
-    "latent must be 256 numbers": 5,
-    "png_bytes must be a PNG of 16x16": 15,
-    r"Invalid PNG|PNG data": 10,
-    "(?i)shape": 30,
-    "(?i)type": 10,
-    "must feed a value": 30,
+    "must have the same number of rows": 60,
+    r"(label|source|target) must lie in 0\.\.6": 15,
+    "(label|source|target) must be one of": 15,
+    r"temperature must lie in 0\.\.10": 10,
+    r"strength must lie in -10\.\.10": 4,
+    "condition must be 7 numbers": 4,
+    "latent must be 256 numbers": 4,
+    "png_bytes must be a PNG of 16x16": 8,
+    "Invalid PNG|PNG data": 4,
+    "(?i)shape": 60,
+    "(?i)type": 5,
+    "must feed a value": 10,
 }
 
 
@@ -179,7 +179,8 @@ class Caller:
             of_its_own = not careful and self.chance(0.1)
             count = int(self.rng.integers(0, 10)) if of_its_own else rows
             value = self.right(name, dtype, count)
-            given[name] = value if careful or self.chance(0.7) else self.wrong(name, dtype, value)
+            wrong = not careful and self.chance(0.8 if name == "png_bytes" else 0.3)
+            given[name] = self.wrong(name, dtype, value) if wrong else value
         if not careful and self.chance(0.1):
             del given[str(self.rng.choice(sorted(given)))]
         return given

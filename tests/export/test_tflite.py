@@ -210,7 +210,7 @@ def test_a_model_without_labels(model_without_labels):
     image = file("sample", temperature=TEMPERATURES[:2], seed=SEEDS[:2])["image"]
     expected = model.sample(n=2, temperature=0.7, seed=3)
     assert expected.std() > 10
-    assert_same_pixels(image, expected, equal=0.99)  # of 384 pixels
+    assert_same_pixels(image, expected, equal=0.99)
 
 
 def test_a_first_layer_that_sees_the_label():
