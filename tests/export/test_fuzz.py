@@ -34,9 +34,9 @@ REFUSALS = {
     "latent must be 256 numbers": 4,
     "png_bytes must be a PNG of 16x16": 8,
     "Invalid PNG|PNG data": 4,
-    "(?i)shape": 60,
+    "must feed a value": 10,  # and says of which shape
+    "(?i)shape": 40,
     "(?i)type": 5,
-    "must feed a value": 10,
 }
 
 
