@@ -91,11 +91,13 @@ class RestClient:
         return attempt >= self._retries or time.monotonic() + pause >= deadline
 
     def _sent(self, body: str, deadline: float) -> requests.Response:
+        # Of connecting and reading together; the types of requests do not know that it takes one.
+        timeout: Any = Timeout(total=self._seconds_until(deadline))
         answer = self._session.post(
             self._address,
             data=body,
             headers={"Content-Type": "application/json"},
-            timeout=Timeout(total=self._seconds_until(deadline)),
+            timeout=timeout,
             stream=True,
         )
         # That time-out is one of each read, and an answer may have many.
