@@ -59,6 +59,8 @@ def written_aside(path: Path) -> Iterator[Path]:
     try:
         yield aside
         aside.replace(path)  # atomic within one file system
+    except WriteError:  # of another file, which it names
+        raise
     except OSError as error:
         raise WriteError(f"could not write {path}: {reason(error)}") from error
     finally:

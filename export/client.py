@@ -41,16 +41,22 @@ class ClientSettings:
     temperature: float = setting(0.7, "Factor of the latents' standard deviation, 0 to 10.")
     seed: int = setting(0, "The same seed gives the same images.")
     out: str = setting("samples", "Folder to write <label>_<number>.png into.")
-    timeout: float = setting(10.0, "Seconds to wait for an answer.")
+    timeout: float = setting(
+        10.0, f"Seconds to wait for an answer, retries included. A call asks for {_ROWS} images."
+    )
     retries: int = setting(3, "Times to try again where the server cannot be reached; at most 4.")
 
     def check(self) -> None:
         """Checks what needs no server; raises `ValueError` naming the flag."""
-        address = urlsplit(self.url)
+        try:
+            address = urlsplit(self.url)
+            port = address.port
+        except ValueError as error:
+            raise ValueError(f"--url={self.url}: {error}") from error
         if address.scheme not in _SCHEMES or not address.hostname:
             raise ValueError(f"--url must be {', '.join(_SCHEMES)}://host:port, got {self.url!r}")
         if address.scheme.startswith("grpc"):
-            if not address.port:
+            if not port:
                 raise ValueError(f"--url={self.url}: gRPC needs a port, such as 8500")
             if importlib.util.find_spec("tensorflow_serving") is None:
                 raise ValueError(
@@ -63,6 +69,10 @@ class ClientSettings:
             raise ValueError(f"--label={self.label!r} cannot be part of a file's name")
         if self.n < 1:
             raise ValueError(f"--n must be a positive integer, got {self.n}")
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ValueError(
+                f"--temperature must be a finite number of at least 0, got {self.temperature}"
+            )
         if not -(2**31) <= self.seed < 2**31:
             raise ValueError(f"--seed must be a 32-bit integer, got {self.seed}")
         if not (math.isfinite(self.timeout) and self.timeout > 0):
@@ -137,7 +147,7 @@ def _by_grpc(settings: ClientSettings) -> Draw:
 
     address = urlsplit(settings.url)
     client = GrpcClient(
-        f"{address.hostname}:{address.port}",
+        address.netloc.rpartition("@")[2],  # not `hostname`, which has lost the brackets of IPv6
         settings.model,
         settings.timeout,
         settings.retries,

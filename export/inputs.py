@@ -15,6 +15,10 @@ from export import png
 HIGHEST_TEMPERATURE = 10.0
 # Of the way from source to target; beyond 1 an expression is exaggerated, below 0 turned round.
 LARGEST_STRENGTH = 10.0
+# A label has 1; one that is strengthened ten times has 10, which is a caricature already.
+LARGEST_WEIGHT = 100.0
+# Of a standard normal number; images that no training resembles have some hundred.
+LARGEST_LATENT = 100_000.0
 _LARGEST_FLOAT = 3e38
 
 
@@ -77,13 +81,14 @@ def label_name(name: str, classes: Sequence[str]) -> Input:
 
 
 def condition(classes: Sequence[str]) -> Input:
-    """Weight of each class, for mixtures."""
+    """Weight of each class, for mixtures and for labels that are made plainer."""
     return Input(
         "condition",
         tf.float32,
         (len(classes),),
-        f"be {len(classes)} finite numbers, the weights of {', '.join(classes)}",
-        _finite,
+        f"be {len(classes)} numbers in {-LARGEST_WEIGHT:g}..{LARGEST_WEIGHT:g}, the weights of "
+        f"{', '.join(classes)}",
+        lambda rows: _rows_within(rows, LARGEST_WEIGHT),
         np.eye(len(classes))[0],
     )
 
@@ -146,8 +151,8 @@ def latent(dimensions: int) -> Input:
         "latent",
         tf.float32,
         (dimensions,),
-        f"be {dimensions} finite numbers",
-        _finite,
+        f"be {dimensions} numbers in {-LARGEST_LATENT:.0f}..{LARGEST_LATENT:.0f}",
+        lambda rows: _rows_within(rows, LARGEST_LATENT),
         np.zeros(dimensions),
         None,
     )
@@ -169,14 +174,14 @@ def _always(rows: tf.Tensor) -> tf.Tensor:
     return tf.ones_like(tf.reshape(rows, [tf.shape(rows)[0], -1])[:, 0], dtype=tf.bool)
 
 
-def _finite(rows: tf.Tensor) -> tf.Tensor:
-    return finite_rows(rows)
-
-
 def finite_rows(rows: tf.Tensor) -> tf.Tensor:
     """Which rows `[B, ...]` hold neither NaN nor infinities, bool `[B]`.
 
     By a comparison, because TFLite has no operation that asks for it.
     """
+    return _rows_within(rows, _LARGEST_FLOAT)
+
+
+def _rows_within(rows: tf.Tensor, largest: float) -> tf.Tensor:
     flat = tf.reshape(rows, [tf.shape(rows)[0], -1]) if rows.shape.rank != 1 else rows[:, None]
-    return tf.reduce_all(tf.abs(flat) <= _LARGEST_FLOAT, axis=1)
+    return tf.reduce_all(tf.abs(flat) <= largest, axis=1)

@@ -13,10 +13,11 @@ from typing import Any
 
 import bplf_tf
 from bplf_tf import BPLF, PixelSynthesis
-from datasets.files import write_json, write_text
+from datasets.files import write_text
 from export.pixel_signatures import image_shape_of, labels_of, strengths_of
 from export.signatures import Signature
 
+_MEASURED = "model.keras"  # the model of a run that its `result.json` tells of
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 _NOT_KNOWN = "not known"
 
@@ -56,9 +57,9 @@ def describe(
 
     Args:
       model: that was exported.
-      file: its file; of a flow's, `config.json` and `result.json` of its run are looked for beside
-        it.
-      exported: the functions.
+      file: its file; of a flow's, `config.json` of its run is looked for beside it, and
+        `result.json` beside the `model.keras` that it measures, not beside other models of the run.
+      exported: the functions; none for a model that stays a Keras file.
       data: what the model was trained on, in words of the user; None takes the run's.
       data_licence: likewise.
       **details: of the target, such as its format.
@@ -69,7 +70,9 @@ def describe(
         about = _about_pixel_model(model)
     else:
         about = _about_flow(model)
-        config, result = _json(file.with_name("config.json")), _json(file.with_name("result.json"))
+        config = _json(file.with_name("config.json"))
+        if file.name == _MEASURED:
+            result = _json(file.with_name("result.json"))
     provenance = {split: _shareable(of) for split, of in config.get("data", {}).items()}
     return {
         **details,
@@ -115,10 +118,16 @@ def _about_pixel_model(model: PixelSynthesis) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, description: dict[str, Any], stem: str = "model") -> None:
-    """Writes `<stem>.json` and `<stem>_card.md` into a folder."""
-    write_json(folder / f"{stem}.json", description)
-    write_text(folder / f"{stem}_card.md", card(description))
+def files(description: dict[str, Any], stem: str = "model") -> dict[str, str]:
+    """What `<stem>.json` and `<stem>_card.md` hold, by the files' names."""
+    content = json.dumps(description, indent=2, allow_nan=False) + "\n"
+    return {f"{stem}.json": content, f"{stem}_card.md": card(description)}
+
+
+def write(folder: Path, description: dict[str, Any]) -> None:
+    """Writes `model.json` and `model_card.md` into a folder."""
+    for name, text in files(description).items():
+        write_text(folder / name, text)
 
 
 def card(description: dict[str, Any]) -> str:
@@ -129,13 +138,13 @@ def card(description: dict[str, Any]) -> str:
         "## Training data": _training_data(description),
         "## Training": _training(description),
         "## Figures": [_figures(description), _precision(description)],
-        "## Functions": [_functions(description["signatures"])],
+        "## Functions": _functions(description["signatures"]),
         "## Made with": [
             _versions(description["versions"]),
             f"SHA-256 of the model's file: `{description['weights_sha256']}`",
         ],
     }
-    texts = ["\n\n".join([title, *filter(None, of)]) for title, of in sections.items()]
+    texts = ["\n\n".join([title, *filter(None, of)]) for title, of in sections.items() if any(of)]
     return "\n\n".join(texts) + "\n"
 
 
@@ -213,7 +222,10 @@ def _figures(description: dict[str, Any]) -> str:
         return "`python -m trainers.synthesis` measures pixel models on pairs of faces."
     metrics = description["metrics"]
     if "bits_per_dim" not in metrics:
-        return "No `result.json` of a finished run lay beside the model."
+        return (
+            f"No `result.json` of this file: a finished run has one of its `{_MEASURED}`. "
+            "`python -m trainers.evaluate` measures any model."
+        )
     text = f"{metrics['bits_per_dim']:.4f} bits/dim on {metrics['images']:,} held-out images"
     if metrics.get("standard_error") is not None:
         text += f", standard error {metrics['standard_error']:.4f}"
@@ -253,7 +265,9 @@ def _signature(signature: Signature) -> dict[str, Any]:
     }
 
 
-def _functions(found: dict[str, Any]) -> str:
+def _functions(found: dict[str, Any]) -> list[str]:
+    if not found:
+        return []
     lines = ["| function | takes | gives |", "| --- | --- | --- |"]
     for name, one in found.items():
         takes = "; ".join(
@@ -261,7 +275,7 @@ def _functions(found: dict[str, Any]) -> str:
         )
         gives = "; ".join(f"`{output}`, {about}" for output, about in one["outputs"].items())
         lines.append(f"| `{name}`: {one['about']} | {takes} | {gives} |")
-    return "\n".join([*lines, "", "-1 stands for the number of rows of a call."])
+    return ["\n".join(lines), "-1 stands for the number of rows of a call."]
 
 
 def _versions(versions: dict[str, str]) -> str:

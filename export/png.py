@@ -11,7 +11,11 @@ from PIL import Image
 # The eight bytes that every PNG begins with, then the length and name of its first chunk.
 _BEGINNING = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR"
 _HEADER = len(_BEGINNING) + 8  # and two big-endian numbers of four bytes, width and height
+_DEPTH = _HEADER  # the place of the byte behind them: bits of a colour, or of a palette's index
 _LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
+# ITU-R 601 in 16 bits, as Pillow has it, and the page: by libpng's own grey a file that names its
+# gamma would become another image than the same pixels without.
+_GREY = (19595, 38470, 7471)
 
 
 def has_size(files: tf.Tensor, height: int, width: int) -> tf.Tensor:
@@ -42,12 +46,37 @@ def described(files: tf.Tensor) -> tf.Tensor:
 
 
 def decoded(files: tf.Tensor, image_shape: tuple[int, int, int]) -> tf.Tensor:
-    """uint8 `[B, H, W, C]` of files that `has_size` accepted; colours become grey where C is 1."""
+    """uint8 `[B, H, W, C]` of files that `has_size` accepted.
+
+    As Pillow reads them, in 8 bits; what is transparent lies on white, as on the page, and colours
+    become grey where C is 1.
+    """
     return tf.map_fn(
-        lambda file: tf.ensure_shape(tf.io.decode_png(file, channels=image_shape[-1]), image_shape),
+        lambda file: _image(file, image_shape),
         files,
         fn_output_signature=tf.TensorSpec(image_shape, tf.uint8),
     )
+
+
+def _image(file: tf.Tensor, image_shape: tuple[int, int, int]) -> tf.Tensor:
+    height, width, channels = image_shape
+    pixels = tf.ensure_shape(tf.io.decode_png(file, channels=4), [height, width, 4])
+    pixels = tf.cast(pixels, tf.int32)
+    colours, alpha = pixels[:, :, :3], _alpha(file, pixels[:, :, 3:])
+    colours = (colours * alpha + 255 * (255 - alpha) + 127) // 255
+    if channels == 1:
+        grey = tf.reduce_sum(colours * _GREY, axis=-1, keepdims=True)
+        colours = tf.bitwise.right_shift(grey + (1 << 15), 16)
+    return tf.cast(colours, tf.uint8)
+
+
+def _alpha(file: tf.Tensor, decoded_alpha: tf.Tensor) -> tf.Tensor:
+    # Where a file has no alpha, TensorFlow gives it the greatest number of the file's depth, which
+    # for 4 bits is 15, and for 8 and 16 is 255. No picture has that for an alpha of its own
+    # throughout: it could hardly be seen.
+    depth = tf.cast(tf.io.decode_raw(tf.strings.substr(file, _DEPTH, 1), tf.uint8), tf.int32)
+    opaque = tf.bitwise.left_shift(1, tf.minimum(depth, 8)) - 1
+    return tf.where(tf.reduce_all(tf.equal(decoded_alpha, opaque)), 255, decoded_alpha)
 
 
 def files_of(images: tf.Tensor) -> tf.Tensor:

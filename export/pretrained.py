@@ -68,7 +68,6 @@ def main(settings: PretrainedSettings) -> int:
         raise flags.UserError(str(error)) from error
 
     from export import model_card
-    from export.signatures import signatures
 
     with folder_written_aside(FOLDER / name) as aside:
         shutil.copyfile(run / "model.keras", aside / "model.keras")
@@ -77,9 +76,9 @@ def main(settings: PretrainedSettings) -> int:
         description = model_card.describe(
             model,
             aside / "model.keras",
-            signatures(model),
-            None,
-            None,
+            exported=(),  # a Keras file has the methods of `BPLF`, not the functions of an export
+            data=None,
+            data_licence=None,
             name=name,
             format="Keras file",
         )

@@ -106,9 +106,9 @@ def report(model: BPLF, source: ImageSource, settings: ReportSettings) -> str:
         cells = [
             name,
             f"{row['bytes'] / 1e6:.2f}",
-            f"{row['bytes'] / of_float32:.2f}",
+            f"{row['bytes'] / of_float32:.3f}",
             f"{1000 * row['seconds']:.2f}",
-            f"{row['seconds'] / of_tensorflow:.2f}",
+            f"{row['seconds'] / of_tensorflow:.3f}",
             f"{100 * row['equal_pixels']:.3f} %",
             f"{row['largest_difference']}",
             f"{row['bits_per_dim_change']:+.5f}",

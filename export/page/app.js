@@ -9,7 +9,10 @@ const AS_LIKELIEST = 'likeliest';
 
 const $ = (id) => document.getElementById(id);
 
-/** Runs the newest request alone: those that came while one ran are dropped but for the last. */
+/**
+ * Runs the newest request alone: those that came while one ran are dropped but for the last, which
+ * also runs where the one before it failed.
+ */
 function latestOnly(work) {
   let running = false;
   let wanted = false;
@@ -17,16 +20,15 @@ function latestOnly(work) {
     wanted = true;
     if (running) return;
     running = true;
-    try {
-      while (wanted) {
-        wanted = false;
+    while (wanted) {
+      wanted = false;
+      try {
         await work(() => wanted);
+      } catch (error) {
+        say(`That did not work: ${error.message}`, true);
       }
-    } catch (error) {
-      say(`That did not work: ${error.message}`, true);
-    } finally {
-      running = false;
     }
+    running = false;
   };
 }
 
@@ -97,6 +99,14 @@ function newFaces(model) {
   }
 
   const sample = latestOnly(async (outdated) => {
+    try {
+      await drawAll(outdated);
+    } finally {
+      if (!outdated()) $('faces').setAttribute('aria-busy', 'false');
+    }
+  });
+
+  async function drawAll(outdated) {
     const second = $('second-label').value === '' ? null : Number($('second-label').value);
     $('share').disabled = second === null;
     $('share-value').textContent = `${Math.round(100 * $('share').value)} %`;
@@ -112,10 +122,8 @@ function newFaces(model) {
       buttons[row].setAttribute('aria-label', `Face ${row + 1}, ${name()}`);
       if (row === chosen) choose(row);
     }
-    if (outdated()) return;
-    $('faces').setAttribute('aria-busy', 'false');
-    say('Ready.');
-  });
+    if (!outdated()) say('Ready.');
+  }
 
   for (const id of ['label', 'second-label', 'share', 'temperature', 'seed']) $(id).addEventListener('input', sample);
   $('sample-form').addEventListener('submit', (event) => {
@@ -154,6 +162,7 @@ function changeExpression(model, chosenFace) {
     $('after-text').textContent = `As ${model.labels[target]}, strength ${Number($('strength').value).toFixed(2)}`;
     $('after').setAttribute('aria-label', $('after-text').textContent);
     offerDownload($('download-after'), $('after'), `${model.labels[target]}.png`);
+    if ($('status').classList.contains('error')) say('Ready.');
   });
 
   function take(values) {
@@ -194,6 +203,7 @@ function changeExpression(model, chosenFace) {
   $('transfer-form').addEventListener('submit', (event) => event.preventDefault());
   $('edit-chosen').addEventListener('click', () => {
     const {picture: values, label, mixed} = chosenFace();
+    if (!values) return; // it is being drawn anew, or could not be
     $('crop').parentElement.hidden = true; // it has the model's size already
     $('source').value = mixed ? AS_LIKELIEST : String(label);
     if ($('target').value === String(label)) $('target').value = String((label + 1) % model.labels.length);

@@ -49,7 +49,7 @@ class Model {
       temperature: tensorOf(Float32Array.of(temperature), [1]),
       seed: tensorOf(Int32Array.of(seed, row)),
     });
-    return image;
+    return drawn(image);
   }
 
   /** The picture under another label; a pixel model takes it for neutral, whatever the source. */
@@ -59,8 +59,10 @@ class Model {
       target: tensorOf(Int32Array.of(target), [1]),
       strength: tensorOf(Float32Array.of(strength), [1]),
     };
-    if (!this.drawsFaces) return (await this.run('transform', given)).image;
-    return (await this.run('transfer', {...given, source: tensorOf(Int32Array.of(source), [1])})).image;
+    const {image} = this.drawsFaces
+      ? await this.run('transfer', {...given, source: tensorOf(Int32Array.of(source), [1])})
+      : await this.run('transform', given);
+    return isBlank(picture) ? image : drawn(image);
   }
 
   /** The label under which the picture is likeliest. */
@@ -71,6 +73,9 @@ class Model {
         image: this.tensorOfPicture(picture),
         label: tensorOf(Int32Array.of(label), [1]),
       });
+      if (!Number.isFinite(log_prob[0])) {
+        throw new Error(`the model finds no likelihood of this picture as ${this.labels[label]}. Choose its expression, or take another part of the photo.`);
+      }
       values.push(log_prob[0]);
     }
     return values.indexOf(Math.max(...values));
@@ -101,6 +106,16 @@ class Model {
       for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.delete();
     }
   }
+}
+
+/** A file that runs in a browser cannot raise errors: what it cannot compute comes back black. */
+function drawn(picture) {
+  if (isBlank(picture)) throw new Error('the model makes no picture of these choices. Try a lower temperature, a smaller strength or another face.');
+  return picture;
+}
+
+function isBlank(picture) {
+  return picture.every((value) => value === 0);
 }
 
 function tensorOf(values, shape = [1, values.length]) {

@@ -1,6 +1,7 @@
 // A photo under a square window: drag, arrow keys, wheel or the zoom slider move and scale it.
 
 const LARGEST_FILE = 50e6; // bytes; more would only make a phone run out of memory
+const MOST_PIXELS = 40e6; // of four bytes each, once they are decoded
 const SMALLEST_SIDE = 16; // pixels
 const MOST_ZOOM = 8;
 
@@ -11,14 +12,33 @@ export async function readPhoto(file) {
   }
   let bitmap;
   try {
+    const {width, height} = await promisedSize(file);
+    if (width * height > MOST_PIXELS) {
+      throw new TooLarge(`"${file.name}" has ${width} x ${height} pixels; pictures of at most ${MOST_PIXELS / 1e6} million pixels can be read.`);
+    }
     bitmap = await createImageBitmap(file, {imageOrientation: 'from-image'});
-  } catch {
+  } catch (error) {
+    if (error instanceof TooLarge) throw error;
     throw new Error(`"${file.name}" is not a picture that this browser can read. Take a PNG, JPEG or WebP file.`);
   }
   if (Math.min(bitmap.width, bitmap.height) < SMALLEST_SIDE) {
     throw new Error(`"${file.name}" has ${bitmap.width} x ${bitmap.height} pixels; at least ${SMALLEST_SIDE} x ${SMALLEST_SIDE} are needed.`);
   }
   return bitmap;
+}
+
+class TooLarge extends Error {}
+
+/** The size that the header of a file promises: an image that is not shown is not decoded. */
+async function promisedSize(file) {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  try {
+    await new Promise((resolve, reject) => Object.assign(image, {onload: resolve, onerror: reject}));
+    return {width: image.naturalWidth, height: image.naturalHeight};
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
 }
 
 export class CropWindow {

@@ -21,6 +21,7 @@ def test_is_small_and_has_a_card():
     card = (folder / "model_card.md").read_text()
     assert "python -m trainers.fit --flagfile=drawn_faces.flags" in card
     assert "held-out images" in card
+    assert "transfer_png" not in card  # which only exports have
 
 
 def test_knows_drawn_faces(model):

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
+
+from tests.programs import skip_without
 
 _PROGRAMS = ("chromium", "chromedriver")
 
@@ -29,9 +30,7 @@ def skip_without_browser() -> None:
     """Skips the test, with the reason, where a program that it drives is missing."""
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
     if missing:
-        pytest.skip(
-            f"needs {' and '.join(missing)}, from Debian's packages chromium, chromium-driver"
-        )
+        skip_without(f"{' and '.join(missing)}, from Debian's packages chromium, chromium-driver")
 
 
 @contextlib.contextmanager

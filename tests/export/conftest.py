@@ -4,7 +4,7 @@ import keras
 import pytest
 
 import datasets
-from bplf_tf import BPLF
+from bplf_tf import BPLF, ModelConfig
 from bplf_tf.files import model_path
 from datasets.input import training_dataset
 from export import saved_model
@@ -40,6 +40,16 @@ def model_file(faces, tmp_path_factory):
 @pytest.fixture(scope="session")
 def model(model_file):
     return keras.saving.load_model(model_path(model_file))
+
+
+@pytest.fixture(scope="session")
+def model_without_labels():
+    """Of colour images; trained likewise."""
+    images = datasets.load("drawn_faces", "train", image_size=16, channels=3, limit=64).images
+    model = BPLF(ModelConfig(image_shape=(16, 16, 3), classes=(), levels=1, depth=2, width=4))
+    model.compile(optimizer=keras.optimizers.Adam(1e-2))
+    model.fit(images, batch_size=32, epochs=15, verbose=0)
+    return model
 
 
 @pytest.fixture(scope="session")

@@ -44,14 +44,16 @@ class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 @contextlib.contextmanager
-def grpc_server(servicer):
+def grpc_server(servicer, host="127.0.0.1"):
     """Yields host and port."""
-    server = grpc.server(futures.ThreadPoolExecutor(2))
+    server = grpc.server(  # TensorFlow Serving takes messages of any size
+        futures.ThreadPoolExecutor(2), options=[("grpc.max_receive_message_length", -1)]
+    )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"{host}:0")
     server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"{host}:{port}"
     finally:
         server.stop(None).wait()
 
@@ -98,11 +100,13 @@ def _plain(name, value):
 
 
 @contextlib.contextmanager
-def rest_server(answer):
+def rest_server(answer, headers=(), write=None):
     """Yields the address of a server that answers a request's path and body by a function.
 
     Args:
       answer: of path and body as JSON, to a status and what to send, as JSON or bytes.
+      headers: that every answer has besides, as pairs.
+      write: how to send, of the stream and the bytes; by default at once.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -113,9 +117,11 @@ def rest_server(answer):
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(sent)))
+            for name, value in headers:
+                self.send_header(name, value)
             self.end_headers()
-            with contextlib.suppress(BrokenPipeError):  # who asked has given up
-                self.wfile.write(sent)
+            with contextlib.suppress(ConnectionError):  # who asked has given up
+                write(self.wfile, sent) if write else self.wfile.write(sent)
 
         def log_message(self, *_):
             pass

@@ -34,6 +34,7 @@ def test_model_and_card_without_the_paths_of_this_machine(run, tmp_path):
     card = (out / "model_card.md").read_text()
     assert "python -m trainers.fit --run_dir=runs/small" in card
     assert "4.0000 bits/dim on 700 held-out images" in card
+    assert "transfer_png" not in card  # which only exports have
     for name in ("config.json", "model.json", "model_card.md"):
         assert str(tmp_path) not in (out / name).read_text()
 

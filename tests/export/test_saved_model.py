@@ -7,18 +7,26 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import bplf_tf
+import datasets
 from bplf_tf import BPLF, ModelConfig
 from datasets.files import WriteError
 from datasets.flags import UserError
-from export import archive, png, saved_model
+from datasets.input import training_dataset
+from export import archive, model_card, png, saved_model
 from export.saved_model import SavedModelSettings
+from export.signatures import signatures
 from tests.export.pixels import assert_same_pixels
 from tests.export.served_model import ServedModel
+from tests.programs import skip_without
+from trainers.averaging import averaged_weights, make_optimizer
+from trainers.run_files import ModelFile
+from trainers.settings import FitSettings
 
 COUNT = 7
 SEEDS = np.stack([np.full(COUNT, 3), np.arange(COUNT)], axis=1).astype(np.int32)
@@ -136,11 +144,11 @@ def test_without_the_project(saved_model_folder, sampled, tmp_path):
 def c_program(tmp_path_factory):
     compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), None)
     if compiler is None:
-        pytest.skip("needs a C compiler: none of cc, gcc, clang is there")
+        skip_without("a C compiler: none of cc, gcc, clang is there")
     program = tmp_path_factory.mktemp("c") / "saved_model"
     libraries = Path(tf.sysconfig.get_lib())
     if not (libraries / "libtensorflow_cc.so.2").exists():
-        pytest.skip(f"needs libtensorflow_cc.so.2, which is not in {libraries}")
+        skip_without(f"libtensorflow_cc.so.2, which is not in {libraries}")
     source = Path(__file__).with_name("saved_model.c")
     done = subprocess.run(
         [
@@ -239,9 +247,6 @@ def test_the_card_tells_of_the_run(model, model_file, tmp_path):
         "inverse_error": 2.5e-6,
     }
     (run / "result.json").write_text(json.dumps(result))
-    from export import model_card
-    from export.signatures import signatures
-
     details = {"name": "faces", "format": "TFLite", "precision": "float16"}
     described = model_card.describe(
         model, run / "model.keras", signatures(model), None, None, **details
@@ -263,6 +268,27 @@ def test_the_card_tells_of_the_run(model, model_file, tmp_path):
     assert "encoded and decoded, of the pixel range: 2.5e-06." in card
     assert "Measured before the weights were written in float16" in card
     assert f"bplf-tf {bplf_tf.__version__}, tensorflow {tf.__version__}" in card
+
+
+def test_figures_are_those_of_the_model_that_was_measured(model, model_file, tmp_path):
+    """`result.json` of a run measures its model.keras, and best.keras beside it is another one."""
+    for name in ("model.keras", "best.keras"):
+        shutil.copy(model_file, tmp_path / name)
+    config = {"data": {"train": {"source": "faces", "licence": "ask the authors"}}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "result.json").write_text(json.dumps({"bits_per_dim": 3.25, "images": 40}))
+    found = {
+        name: model_card.describe(model, tmp_path / name, (), None, None, name="a", format="b")
+        for name in ("model.keras", "best.keras")
+    }
+    assert found["model.keras"]["metrics"] == {"bits_per_dim": 3.25, "images": 40}
+    assert found["best.keras"]["metrics"] == {}
+    assert all(one["data_licence"] == "ask the authors" for one in found.values())
+    assert "3.2500 bits/dim" in model_card.card(found["model.keras"])
+    card = model_card.card(found["best.keras"])
+    assert "3.25" not in card
+    assert "No `result.json` of this file" in card
+    assert "## Functions" not in card
 
 
 def test_warm_up_requests_are_accepted(saved_model_folder, served):
@@ -319,18 +345,54 @@ def test_an_interrupted_export_leaves_nothing(model_file, tmp_path, monkeypatch,
     assert not any((tmp_path / "bplf").iterdir())
 
 
-def test_a_model_without_labels(tmp_path):
-    config = ModelConfig(image_shape=(8, 8, 3), classes=(), levels=1, depth=2, width=4)
-    model = BPLF(config)
+def test_a_model_without_labels(model_without_labels, tmp_path):
+    model = model_without_labels
     archive.write_saved_model(model, tmp_path, most_rows=4)
     with ServedModel(tmp_path) as served:
         assert not NAMES & {"transfer", "sample_condition"} & set(served.signatures)
         image = served("sample", temperature=TEMPERATURES[:2], seed=SEEDS[:2])["image"]
-        assert_same_pixels(image, model.sample(n=2, temperature=0.7, seed=3))
+        expected = model.sample(n=2, temperature=0.7, seed=3)
+        assert expected.std() > 10
+        assert_same_pixels(image, expected, equal=0.99)
         latent = served("encode", image=image)["latent"]
         assert_same_pixels(served("decode", latent=latent)["image"], image)
         file = served("sample_png", temperature=TEMPERATURES[:1], seed=SEEDS[:1])["png_bytes"][0]
         assert_same_pixels(tf.io.decode_png(file).numpy()[None], image[:1])
+
+
+class RawAndAveraged(keras.callbacks.Callback):
+    """Keeps both kinds of weights as they are at the end of the training."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.raw = self.model.get_weights()
+        with averaged_weights(self.model):
+            self.averaged = self.model.get_weights()
+
+
+def test_the_averaged_weights_of_a_training_are_exported(tmp_path):
+    faces = datasets.load("drawn_faces", "train", image_size=16, limit=64)
+    model = BPLF(ModelConfig(faces.image_shape, faces.classes, levels=1, depth=2, width=8))
+    settings = FitSettings(run_dir="unused", epochs=1, learning_rate=0.02, ema_momentum=0.99)
+    model.compile(optimizer=make_optimizer(settings))
+    weights = RawAndAveraged()
+    model.fit(
+        training_dataset(faces, batch_size=32, seed=0),
+        steps_per_epoch=30,
+        verbose=0,
+        callbacks=[weights, ModelFile(tmp_path / "model.keras")],
+    )
+    out = tmp_path / "small" / "1"
+    assert saved_model.main(SavedModelSettings(model=str(tmp_path), out=str(out))) == 0
+
+    def samples_of(values):
+        model.set_weights(values)
+        return model.sample(LABELS, n=COUNT, temperature=0.7, seed=3)
+
+    raw, averaged = samples_of(weights.raw), samples_of(weights.averaged)
+    assert (raw != averaged).mean() > 0.1
+    with ServedModel(out) as served:
+        found = served("sample", label=LABELS, temperature=TEMPERATURES, seed=SEEDS)["image"]
+    assert_same_pixels(found, averaged, equal=0.99)
 
 
 def test_float64_is_refused():

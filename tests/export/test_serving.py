@@ -1,7 +1,10 @@
 """The client by both protocols, and the configurations of the server."""
 
+import base64
 import io
 import json
+import math
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +16,7 @@ from PIL import Image
 from datasets.flags import UserError
 from export import client
 from export.client import ClientSettings
+from export.saved_model import SavedModelSettings
 from tests.checkout import ROOT
 from tests.export.pixels import assert_same_pixels
 
@@ -20,12 +24,13 @@ pytest.importorskip("tensorflow_serving", reason="needs the extra serving")
 yaml = pytest.importorskip("yaml")
 
 from google.protobuf import text_format  # noqa: E402
+from tensorflow_serving.apis import predict_pb2  # noqa: E402
 from tensorflow_serving.config import model_server_config_pb2  # noqa: E402
 
 from export.grpc_client import GrpcClient  # noqa: E402
 from export.rest_client import RestClient  # noqa: E402
 from export.serving_error import ServingError  # noqa: E402
-from tests.export import servicer  # noqa: E402
+from tests.export import servicer, serving_messages  # noqa: E402
 
 SERVING = ROOT / "export" / "serving"
 
@@ -82,20 +87,91 @@ def test_what_the_server_refuses(protocol, changes, message, request, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_bodies_as_documented(served):
-    """The bodies that the API's description shows, word by word."""
+# Word by word as the description of TensorFlow Serving's REST API has them ("RESTful API", section
+# "Predict API"): the same rows in both formats, and a file.
+ROWS = """
+{
+ "instances": [
+   {"tag": "foo", "signal": [1, 2, 3, 4, 5], "sensor": [[1, 2], [3, 4]]},
+   {"tag": "bar", "signal": [3, 4, 1, 2, 5], "sensor": [[4, 5], [6, 8]]}
+ ]
+}
+"""
+COLUMNS = """
+{
+ "inputs": {
+   "tag": ["foo", "bar"],
+   "signal": [[1, 2, 3, 4, 5], [3, 4, 1, 2, 5]],
+   "sensor": [[[1, 2], [3, 4]], [[4, 5], [6, 8]]]
+ }
+}
+"""
+FILE = (b"image bytes", '{"b64": "aW1hZ2UgYnl0ZXM="}')
+
+
+def sent_by_the_client(function, inputs):
+    received = []
+
+    def answer(path, body):
+        received.append((path, body))
+        return 200, {"outputs": []}
+
+    with servicer.rest_server(answer) as url:
+        RestClient(url, "half_plus_three").predict(function, inputs)
+    return received
+
+
+def test_what_the_client_sends_is_as_documented():
+    rows = json.loads(ROWS)["instances"]
+    inputs = {name: [row[name] for row in rows] for name in rows[0]}
+    ((path, body),) = sent_by_the_client("classify_objects", inputs)
+    assert path == "/v1/models/half_plus_three:predict"
+    assert body == {"signature_name": "classify_objects", **json.loads(COLUMNS)}
+    content, as_json = FILE
+    ((_, body),) = sent_by_the_client("classify_objects", {"image": [content]})
+    assert body["inputs"] == {"image": [json.loads(as_json)]}
+
+
+@pytest.mark.parametrize(
+    ("sent", "understood"),
+    [
+        (b'{"outputs": [3.5, 4.0, 5.5]}', [3.5, 4.0, 5.5]),
+        (b'{"outputs": [[1, 2], [3, 4]]}', [[1, 2], [3, 4]]),
+        (b'{"outputs": {"a": [1], "b_bytes": ["x"]}}', {"a": [1], "b_bytes": ["x"]}),
+        (f'{{"outputs": [{FILE[1]}]}}'.encode(), [FILE[0]]),
+        (b'{"outputs": [-10.0, Infinity, -Infinity]}', [-10.0, math.inf, -math.inf]),
+    ],
+)
+def test_what_the_client_understands_is_as_documented(sent, understood):
+    with servicer.rest_server(lambda *_: (200, sent)) as url:
+        assert RestClient(url).predict("sample", {}) == understood
+
+
+def test_an_error_as_documented():
+    told = b'{ "error": "Servable not found for request: Latest(half)" }'
+    with (
+        servicer.rest_server(lambda *_: (404, told)) as url,
+        pytest.raises(ServingError, match=r"refused: Servable not found .*Latest\(half\) \(404\)"),
+    ):
+        RestClient(url, "half").predict("sample", {})
+
+
+def test_rows_and_columns(served, model):
+    """The exported model, by the stub, in the format of the README and in the client's."""
     row = {
         "signature_name": "sample_png",
-        "instances": [{"label": "happy", "temperature": 0.7, "seed": [1, 2]}],
+        "instances": [{"label": "happy", "temperature": 0.7, "seed": [5, 0]}],
     }
     column = {
         "signature_name": "sample_png",
-        "inputs": {"label": ["happy"], "temperature": [0.7], "seed": [[1, 2]]},
+        "inputs": {"label": ["happy"], "temperature": [0.7], "seed": [[5, 0]]},
     }
     (of_row,) = servicer.predict(served, row)["predictions"]
     (of_column,) = servicer.predict(served, column)["outputs"]
     assert of_row == of_column
     assert set(of_row) == {"b64"}
+    image = pixels(base64.b64decode(of_row["b64"]))[None]
+    assert_same_pixels(image, model.sample("happy", temperature=0.7, seed=5))
 
 
 def test_files_go_both_ways(rest, grpc_url, model, faces):
@@ -186,6 +262,84 @@ def test_too_slow():
         RestClient(url, timeout=0.2, retries=0).predict("sample", {})
 
 
+def in_drops(stream, content):
+    """Each byte in time, all of them much too late."""
+    for byte in content:
+        stream.write(bytes([byte]))
+        stream.flush()
+        time.sleep(0.15)
+
+
+def test_one_time_for_all_of_an_answer():
+    started = time.monotonic()
+    with servicer.rest_server(lambda *_: (200, {"outputs": [1] * 100}), write=in_drops) as url:
+        with pytest.raises(ServingError, match=r"no answer from .* within 0\.5 s"):
+            RestClient(url, timeout=0.5).predict("sample", {})
+        assert time.monotonic() - started < 20  # all drops take a minute
+
+
+def test_no_retry_for_which_there_is_no_time():
+    """It is told at once what the server said, and not that the time is over."""
+    calls = []
+
+    def busy(path, body):
+        calls.append(path)
+        return 503, {"error": "busy"}
+
+    with servicer.rest_server(busy) as url:
+        client = RestClient(url, timeout=2, retries=9)  # whose pauses would take 102 s
+        with pytest.raises(ServingError, match=r"the server refused: busy \(503\)"):
+            client.predict("sample", {})
+    assert 1 < len(calls) < 9
+
+
+def test_pause_that_a_server_asks_for_is_not_heeded(served):
+    calls = []
+
+    def busy_once(path, body):
+        calls.append(path)
+        return (503, {"error": "busy"}) if len(calls) == 1 else (200, {"outputs": [1]})
+
+    started = time.monotonic()
+    with servicer.rest_server(busy_once, headers=[("Retry-After", "30")]) as url:
+        assert RestClient(url).predict("sample", {}) == [1]
+    assert time.monotonic() - started < 20
+
+
+def test_numbers_that_json_has_not():
+    with pytest.raises(ServingError, match="sample: numbers must be finite"):
+        RestClient("http://127.0.0.1:9").predict("sample", {"temperature": [float("nan")]})
+
+
+class Large(servicer.Servicer):
+    """Answers with what it was sent, whatever it is."""
+
+    def Predict(self, request, context):
+        answer = predict_pb2.PredictResponse()
+        answer.outputs["latent"].CopyFrom(request.inputs["latent"])
+        return answer
+
+
+def test_grpc_of_256_colour_images():
+    """Their latents are more than gRPC takes where nothing is said."""
+    latent = np.ones([256, 48 * 48 * 3], np.float32)
+    assert latent.nbytes > 4 * 2**20
+    with servicer.grpc_server(Large(None)) as target:
+        client = GrpcClient(target)
+        found = client.predict("decode", {"latent": latent})["latent"]
+        client.close()
+    np.testing.assert_array_equal(found, latent)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_grpc_by_ipv6(served, model, tmp_path):
+    with servicer.grpc_server(servicer.Servicer(served), "[::1]") as target:
+        assert target.startswith("[::1]:")
+        settings = ClientSettings(url=f"grpc://{target}", label="happy", n=1, out=str(tmp_path))
+        (file,) = client.drawn(settings)
+    assert_same_pixels(pixels(file)[None], model.sample("happy", n=1, temperature=0.7, seed=0))
+
+
 def test_grpc_too_slow(served):
     class Slow(servicer.Servicer):
         def Predict(self, request, context):
@@ -228,6 +382,10 @@ def test_strange_answers(status, body, message, tmp_path):
         ({"label": "../../happy"}, "cannot be part of a file's name"),
         ({"n": 0}, "--n must be a positive integer"),
         ({"seed": 2**31}, "--seed must be a 32-bit integer"),
+        ({"temperature": float("nan")}, "--temperature must be a finite number"),
+        ({"temperature": -0.1}, "--temperature must be a finite number of at least 0"),
+        ({"url": "http://[::1:8501"}, "--url=.*Invalid IPv6"),
+        ({"url": "grpc://localhost:99999"}, "--url=.*Port out of range"),
         ({"timeout": 0.0}, "--timeout must be positive"),
         ({"retries": 5}, r"--retries must lie in 0\.\.4"),
     ],
@@ -246,34 +404,82 @@ def test_models_config():
     assert model.model_version_policy.latest.num_versions == 1
 
 
-def test_other_configs():
-    batching = (SERVING / "batching.config").read_text().splitlines()
-    sizes = [int(line.split(":")[1]) for line in batching if line.startswith("allowed_batch_sizes")]
-    assert f"max_batch_size {{ value: {sizes[-1]} }}" in batching  # the server insists on it
-    assert sizes == sorted(sizes)
-    monitoring = (SERVING / "monitoring.config").read_text()
-    manifest = (SERVING / "kubernetes.yaml").read_text()
-    assert '"/monitoring/prometheus/metrics"' in monitoring
-    assert "/monitoring/prometheus/metrics" in manifest
+def parsed(name, message):
+    """A configuration read as the server reads it; unknown names and wrong types are errors."""
+    return text_format.Parse((SERVING / name).read_text(), message())
+
+
+def test_batching_config():
+    config = parsed("batching.config", serving_messages.BatchingParameters)
+    sizes = list(config.allowed_batch_sizes)
+    # What the server insists on.
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == config.max_batch_size.value
+    assert config.num_batch_threads.value >= 1
+    assert config.max_batch_size.value <= SavedModelSettings.most_rows
+    assert config.batch_timeout_micros.value == 2000  # as the comment says
+
+
+def test_monitoring_config():
+    config = parsed("monitoring.config", serving_messages.MonitoringConfig)
+    assert config.prometheus_config.enable
+    deployment = documents()["Deployment"]
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/path"] == config.prometheus_config.path
+
+
+@pytest.mark.parametrize("mistake", ["max_batch_sise { value: 1 }", 'allowed_batch_sizes: "one"'])
+def test_the_messages_find_a_mistake(mistake):
+    with pytest.raises(text_format.ParseError):
+        text_format.Parse(mistake, serving_messages.BatchingParameters())
+
+
+def documents(name="kubernetes.yaml"):
+    """Those of a manifest, by their kinds."""
+    found = yaml.safe_load_all((SERVING / name).read_text())
+    return {document["kind"]: document for document in found}
 
 
 def test_compose_and_kubernetes_say_the_same():
     (compose,) = yaml.safe_load((SERVING / "compose.yaml").read_text())["services"].values()
-    documents = list(yaml.safe_load_all((SERVING / "kubernetes.yaml").read_text()))
-    (container,) = documents[1]["spec"]["template"]["spec"]["containers"]
+    pod = documents()["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
     assert compose["image"] == container["image"]
     arguments = dict(one.removeprefix("--").split("=") for one in container["args"])
     composed = dict(one.removeprefix("--").split("=") for one in compose["command"])
     assert arguments == composed
     for name in ("model_config_file", "batching_parameters_file", "monitoring_config_file"):
         assert (SERVING / arguments[name].removeprefix("/etc/serving/")).is_file()
+    assert compose["read_only"] is container["securityContext"]["readOnlyRootFilesystem"] is True
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert compose["tmpfs"] == [mounts["scratch"]]
+    assert {"name": "scratch", "emptyDir": {}} in pod["volumes"]
 
 
-def test_kubernetes_manifest_is_valid():
+def test_the_volume_is_the_one_that_is_served():
+    found = documents("kubernetes_models.yaml")
+    claim = found["PersistentVolumeClaim"]["metadata"]["name"]
+    for pod in (found["Pod"]["spec"], documents()["Deployment"]["spec"]["template"]["spec"]):
+        (models,) = (one for one in pod["volumes"] if one["name"] == "models")
+        assert models["persistentVolumeClaim"]["claimName"] == claim
+    # The root of the volume holds the versions: it is mounted where the server looks for them.
+    config = parsed("models.config", model_server_config_pb2.ModelServerConfig)
+    (container,) = pod["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts["models"] == config.model_config_list.config[0].base_path
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("kubernetes.yaml", ["Service", "Deployment"]),
+        ("kubernetes_models.yaml", ["PersistentVolumeClaim", "Pod"]),
+    ],
+)
+def test_kubernetes_manifests_are_valid(name, kinds):
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
-    documents = list(yaml.safe_load_all((SERVING / "kubernetes.yaml").read_text()))
-    assert [document["kind"] for document in documents] == ["Service", "Deployment"]
-    for document in documents:
+    assert list(documents(name)) == kinds
+    for document in documents(name).values():
         kubernetes_validate.validate(document, "1.30", strict=True)
 
 

@@ -1,6 +1,7 @@
 """The page in a real browser, beside the same model in Python."""
 
 import base64
+import io
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from bplf_tf import EMOTIONS, PixelSynthesis
 from datasets.pairs import load_pairs
 from export import web
 from tests.export.browser import chromium, pixels, requested_hosts, served, skip_without_browser
+from tests.export.png_files import promising
+from tests.programs import skip_without
 
 SECONDS = 60
 
@@ -20,7 +23,7 @@ SECONDS = 60
 def site(model_file, tmp_path_factory):
     """The page of a trained model."""
     if shutil.which("npm") is None:
-        pytest.skip("needs npm, which fetches LiteRT.js")
+        skip_without("npm, which fetches LiteRT.js")
     folder = tmp_path_factory.mktemp("web") / "site"
     assert web.main(web.WebSettings(model=str(model_file), out=str(folder))) == 0
     return folder
@@ -246,6 +249,42 @@ def test_bad_upload_gets_a_message_and_harms_nothing(page, tmp_path, content):
     assert text(page, "photo-error") == ""
 
 
+def true(width, height):
+    file = io.BytesIO()
+    Image.new("1", (width, height)).save(file, format="PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [(promising(10_000, 10_000), "10000 x 10000"), (true(8000, 6000), "8000 x 6000")],
+    ids=["promised", "true"],
+)
+def test_photo_of_too_many_pixels_is_refused(page, tmp_path, content, size):
+    assert len(content) < 1e5  # its bytes would not tell
+    (tmp_path / "huge.png").write_bytes(content)
+    upload(page, tmp_path / "huge.png")
+    wait_until(page, lambda: "huge.png" in text(page, "photo-error"))
+    told = text(page, "photo-error")
+    assert f"has {size} pixels; pictures of at most 40 million pixels" in told
+    assert not element(page, "editor").is_displayed()
+
+
+def test_what_is_transparent_lies_on_white(page, tmp_path):
+    """As a SavedModel reads it; hidden colours do not become the face."""
+    rgba = np.random.default_rng(0).integers(0, 256, [16, 16, 4], np.uint8)
+    rgba[:8, :, 3] = 0
+    photo = Image.fromarray(rgba)
+    photo.save(tmp_path / "photo.png")
+    upload(page, tmp_path / "photo.png")
+    wait_until(page, lambda: text(page, "after-text").startswith("As "))
+    found = grey(pixels(page, element(page, "before")))[..., 0].astype(int)
+    assert (found[:8] == 255).all()
+    white = Image.new("RGB", photo.size, "white")
+    white.paste(photo, mask=photo.getchannel("A"))
+    assert np.abs(found - np.asarray(white.convert("L"))).max() <= 2  # rounded in other places
+
+
 def test_readable_on_a_phone(page):
     page.set_window_size(500, 900)  # the least that Chromium's window takes
     page.execute_cdp_cmd(
@@ -296,6 +335,101 @@ def test_the_page_of_a_pixel_model_edits_photos_alone(driver, site, tmp_path):
         assert_same_picture(grey(pixels(driver, element(driver, "after"))), expected)
         assert float(element(driver, "strength").get_attribute("max")) <= 1.5
         assert ", ".join(EMOTIONS) in text(driver, "card")
+
+
+# Stands for LiteRT.js: `answers` says what each function of the model gives, or does.
+RUNTIME = """
+export class Tensor {
+  constructor(values) { this.values = values; }
+  async data() { return this.values; }
+  delete() {}
+}
+window.image = (grey) => ({image: new Tensor(new Uint8Array(256).fill(grey))});
+window.numbers = (value) => ({log_prob: new Tensor(Float32Array.of(value))});
+window.answers = {
+  sample_condition: () => window.image(100),
+  transfer: () => window.image(150),
+  log_prob: () => window.numbers(-1),
+};
+export async function loadLiteRt() {}
+export async function loadAndCompile() {
+  const signature = (name) => ({run: async () => window.answers[name]()});
+  const names = Object.keys(window.answers);
+  return {signatures: Object.fromEntries(names.map((name) => [name, signature(name)]))};
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def stub_address(site, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stub") / "site"
+    shutil.copytree(site, folder)
+    (folder / "runtime" / "core" / "dist" / "index.js").write_text(RUNTIME)
+    with served(folder) as url:
+        yield url
+
+
+@pytest.fixture
+def stub(driver, stub_address):
+    """The page over a model that gives what a test wants of it."""
+    driver.set_window_size(1200, 1600)
+    driver.get(stub_address)
+    wait_until(driver, lambda: text(driver, "status") == "Ready.")
+    assert (faces(driver)[..., 0] == 100).all()
+    return driver
+
+
+def test_no_likelihood_is_no_label(stub, tmp_path):
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    stub.execute_script("answers.log_prob = () => numbers(NaN)")
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: "That did not work" in text(stub, "status"))
+    assert "finds no likelihood of this picture" in text(stub, "status")
+    assert "undefined" not in text(stub, "before-text")
+    assert text(stub, "after-text") == ""
+    stub.execute_script("answers.log_prob = () => numbers(-2)")
+    choose(stub, "strength", 0.5)
+    wait_until(stub, lambda: "strength 0.50" in text(stub, "after-text"))
+    assert text(stub, "status") == "Ready."
+
+
+def test_a_black_answer_is_no_picture(stub, tmp_path):
+    stub.execute_script("answers.sample_condition = answers.transfer = () => image(0)")
+    choose(stub, "temperature", 1.2)
+    wait_until(stub, lambda: "makes no picture of these choices" in text(stub, "status"))
+    settle(stub)
+    assert (faces(stub)[..., 0] == 100).all()  # those of before
+    stub.execute_script("answers.sample_condition = () => image(100)")
+    choose(stub, "temperature", 0.7)
+    wait_until(stub, lambda: text(stub, "status") == "Ready.")
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: "makes no picture of these choices" in text(stub, "status"))
+    assert text(stub, "after-text") == ""
+
+
+def test_the_newest_request_is_answered_where_the_one_before_fails(stub):
+    stub.execute_script(
+        """
+        answers.sample_condition = () => new Promise((resolve, reject) => {
+          window.fail = () => reject(new Error('out of memory'));
+        });
+        """
+    )
+    choose(stub, "temperature", 0.5)
+    wait_until(stub, lambda: stub.execute_script("return 'fail' in window"))
+    choose(stub, "temperature", 0.6)
+    stub.execute_script("answers.sample_condition = () => image(60); fail()")
+    wait_until(stub, lambda: (faces(stub)[..., 0] == 60).all())
+    settle(stub)
+    assert text(stub, "status") == "Ready."
+    # And where there is no newer one, the page does not look busy for ever.
+    stub.execute_script(
+        "answers.sample_condition = () => { throw new Error('out of memory'); }",
+    )
+    choose(stub, "temperature", 0.7)
+    wait_until(stub, lambda: "That did not work: out of memory" in text(stub, "status"))
+    settle(stub)
 
 
 def test_missing_model_is_told(driver, site, tmp_path):
