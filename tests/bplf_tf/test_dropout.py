@@ -41,6 +41,7 @@ def _loss_and_gradients(model: BPLF, step: int) -> tuple[np.ndarray, list[np.nda
     return loss.numpy(), [gradient.numpy() for gradient in gradients]
 
 
+@pytest.mark.slow
 def test_it_depends_on_the_seed_and_the_step() -> None:
     model = _model()
     loss, _ = _loss_and_gradients(model, 3)

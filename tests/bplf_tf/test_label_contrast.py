@@ -54,6 +54,7 @@ def _fitted(weight, epochs, batch_size=32):
     return model, images, labels, history.history["bits_per_dim"]
 
 
+@pytest.mark.slow
 def test_labels_are_told_apart_sooner_with_it():
     told = []
     for weight in (0.0, 30.0):

@@ -278,6 +278,7 @@ def test_bfloat16_networks_change_training_alone() -> None:
     assert 0 < difference.max() < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["paper", "anneal"])
 def test_svd_protocols_report_both_figures(protocol: str) -> None:
     model = _model(svd_protocol=protocol, svd_anneal_steps=2)

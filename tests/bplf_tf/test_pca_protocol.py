@@ -29,6 +29,7 @@ def test_gradients_in_constant_memory() -> None:
     flow_checks.check_constant_memory(_config())
 
 
+@pytest.mark.slow
 def test_components_are_saved_and_nothing_is_truncated(tmp_path: Path) -> None:
     config = _config(image_shape=(16, 16, 3), levels=2, dtype="float32")
     model = BPLF(config)

@@ -156,7 +156,11 @@ def test_public_interface_and_saving(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "changes"),
-    [("glow_svd", {}), ("realnvp", {"memory": "constant"}), ("dlf", {"classes": ()})],
+    [
+        ("glow_svd", {}),
+        pytest.param("realnvp", {"memory": "constant"}, marks=pytest.mark.slow),
+        ("dlf", {"classes": ()}),
+    ],
     ids=str,
 )
 def test_training_learns(name: str, changes: dict) -> None:

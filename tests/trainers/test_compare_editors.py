@@ -41,6 +41,14 @@ def judge(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def any_judge(tmp_path_factory):
+    """One that nobody asks anything."""
+    path = tmp_path_factory.mktemp("models") / "judge.keras"
+    ExpressionClassifier((16, 16, 1), EMOTIONS, "b").save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
 def identity(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "identity.keras"
     ExpressionClassifier((16, 16, 1), ("ann", "bob"), "b").save(path)
@@ -58,6 +66,7 @@ def run(flow, judge, out, **changes):
     return record, text
 
 
+@pytest.mark.slow
 def test_pairs(flow, judge, identity, tmp_path, capsys):
     record, text = run(flow, judge, tmp_path / "out", identity=identity)
     assert text.strip() in capsys.readouterr().out
@@ -107,6 +116,7 @@ def test_pairs(flow, judge, identity, tmp_path, capsys):
     np.testing.assert_array_equal(kept.weights["happy"], pixel.weights["happy"])
 
 
+@pytest.mark.slow
 def test_faces_of_nobody_in_particular(flow, judge, tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(
@@ -127,6 +137,7 @@ def test_faces_of_nobody_in_particular(flow, judge, tmp_path, monkeypatch):
     assert heads[:2] == ("drawn", "paste the mean")
 
 
+@pytest.mark.slow
 def test_a_strip_never_shows_a_photograph(flow, judge, tmp_path, monkeypatch):
     """Of data that are not drawn, faces of the flow are shown, and no mean of photographs."""
     folder = tmp_path / "photographs"
@@ -151,7 +162,7 @@ def test_a_strip_never_shows_a_photograph(flow, judge, tmp_path, monkeypatch):
         np.testing.assert_array_equal(blocks[0], expected)
 
 
-def test_users_mistakes(flow, judge, tmp_path):
+def test_users_mistakes(flow, any_judge, tmp_path):
     other = tmp_path / "other.keras"
     ExpressionClassifier((16, 16, 1), ("happy", "sad")).save(other)
     small = tmp_path / "small.keras"
@@ -192,13 +203,13 @@ def test_users_mistakes(flow, judge, tmp_path):
             "the class folder anger .* has no images",
         ),
     ]:
-        given = {"model": flow, "judge": judge, "out": str(tmp_path / "out"), **changes}
+        given = {"model": flow, "judge": any_judge, "out": str(tmp_path / "out"), **changes}
         with pytest.raises(UserError, match=message):
             compare_editors.main(CompareSettings(**given))
     assert not (tmp_path / "out").exists()
 
 
-def test_data_of_one_class_alone(flow, judge, tmp_path, monkeypatch):
+def test_data_of_one_class_alone(flow, any_judge, tmp_path, monkeypatch):
     from datasets.source import ImageSource
 
     def all_happy(name, split, **_):
@@ -207,7 +218,7 @@ def test_data_of_one_class_alone(flow, judge, tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets, "load", all_happy)
     settings = CompareSettings(
-        model=flow, judge=judge, out=str(tmp_path / "out"), dataset="fer2013"
+        model=flow, judge=any_judge, out=str(tmp_path / "out"), dataset="fer2013"
     )
     message = "every label needs two training images or more; got 0 of anger, 0 of disgust"
     with pytest.raises(UserError, match=message):

@@ -248,7 +248,7 @@ class Shares(keras.callbacks.Callback):
         self.shares.append(float(self.model.annealing.share.numpy()))
 
 
-@pytest.mark.parametrize("by_minutes", [False, True])
+@pytest.mark.parametrize("by_minutes", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_rank_grows_with_a_share_of_the_run(tmp_path, monkeypatch, by_minutes):
     shares = Shares()
     observed(monkeypatch, shares)
@@ -329,6 +329,7 @@ def test_a_truncating_model_reports_both_figures(tmp_path):
     assert result["bits_per_dim"] != result["bits_per_dim_truncated"]
 
 
+@pytest.mark.slow
 def test_the_clock_ends_a_run_of_a_model_without_labels(tmp_path):
     run_dir = tmp_path / "run"
     changes = {"max_steps": None, "max_minutes": 1e-4, "conditional": False}

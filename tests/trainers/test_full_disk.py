@@ -83,7 +83,13 @@ class Filled(keras.callbacks.Callback):
             self.disk.fill()
 
 
-@pytest.mark.parametrize(("step", "file"), [(5, "metrics.csv"), (4, r"checkpoints/step_000000005")])
+@pytest.mark.parametrize(
+    ("step", "file"),
+    [
+        (5, "metrics.csv"),
+        pytest.param(4, r"checkpoints/step_000000005", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_stops_with_the_command_that_goes_on(small_disk, monkeypatch, capsys, step, file):
     run_dir = small_disk.path / "run"
     changes = {"max_steps": 6, "checkpoint_steps": 5 if step == 4 else 4}
