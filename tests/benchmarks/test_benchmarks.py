@@ -49,6 +49,7 @@ def test_train_step_prints_every_contender_and_writes_json(tmp_path):
         assert result["parameters"] > 0
 
 
+@pytest.mark.slow
 def test_pixel_prints_every_kind_of_model_and_the_sizes(tmp_path):
     out = tmp_path / "result.json"
     done = run(

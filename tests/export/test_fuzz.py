@@ -33,7 +33,7 @@ REFUSALS = {
     "condition must be 7 numbers": 4,
     "latent must be 256 numbers": 4,
     "png_bytes must be a PNG of 16x16": 8,
-    "Invalid PNG|PNG data": 4,
+    "Invalid PNG|PNG data": 1,  # most damage shows in the header before
     "must feed a value": 10,  # and says of which shape
     "(?i)shape": 40,
     "(?i)type": 5,

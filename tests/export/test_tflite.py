@@ -320,6 +320,7 @@ def test_file_and_description_are_written_together_or_not(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_report(model, faces, paths, monkeypatch):
     monkeypatch.setattr(  # converting takes long, and is tested above
         "export.flatbuffer.flatbuffer", lambda _, precision: (paths[precision].read_bytes(), [])

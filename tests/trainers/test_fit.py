@@ -370,6 +370,7 @@ def flags_of(chosen):
             yield f"--{field.name}={value}"
 
 
+@pytest.mark.slow
 def test_fit_sample_and_evaluate_as_programs(tmp_path):
     """The whole way as a user goes it: three programs, in a folder of one's own."""
 
