@@ -174,7 +174,7 @@ class Caller:
             rows = int(self.rng.choice([0, 9]))
         careful = self.chance(0.6)
         given = {}
-        for name, about in wanted.items():
+        for name, about in sorted(wanted.items()):  # a map's own order changes
             dtype = tf.as_dtype(about.dtype)
             of_its_own = not careful and self.chance(0.1)
             count = int(self.rng.integers(0, 10)) if of_its_own else rows
@@ -224,7 +224,9 @@ class Caller:
         rng = self.rng
         if self.chance(0.15):
             shape = [int(side) for side in rng.integers(0, 5, rng.integers(0, 6))]
-            return np.resize(value, shape) if value.size else np.zeros(shape, value.dtype)
+            if not value.size:  # NumPy would fill strings with the integer 0
+                return np.full(shape, b"" if value.dtype == object else 0, value.dtype)
+            return np.resize(value, shape)
         if self.chance(0.1) and dtype != tf.string:
             return value.astype(str(rng.choice(["float32", "int64", "float64", "bool"])))
         if name == "png_bytes":
