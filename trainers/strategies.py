@@ -1,7 +1,8 @@
 """One device, several devices, several machines: TensorFlow's strategies, and how to agree.
 
 TF_CONFIG, TensorFlow's own environment variable, says which machines take part:
-`{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`.
+`{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`. A cluster may
+have a job `"chief"` of one machine besides, which then comes before the workers.
 """
 
 from __future__ import annotations
@@ -33,8 +34,7 @@ class Team:
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self.strategy = strategy
-        resolver = strategy.cluster_resolver
-        index = resolver.task_id if resolver is not None and resolver.task_id is not None else 0
+        index = _place(strategy.cluster_resolver)
         total = strategy.num_replicas_in_sync
         # TensorFlow's default strategy, of one device, does not know this property.
         local = len(strategy.extended.worker_devices) if total > 1 else 1
@@ -95,6 +95,17 @@ class Team:
         return self._sum(tf.constant(values, tf.float64)).numpy().tolist()
 
 
+def _place(resolver: Any) -> int:
+    """This process's place among all of them, from 0: that of its replicas in TensorFlow's order.
+
+    A task's index counts within its job alone; the chief's job comes before the workers'.
+    """
+    if resolver is None or resolver.task_id is None:
+        return 0
+    before = len(resolver.cluster_spec().as_dict().get("chief", []))
+    return resolver.task_id + (before if resolver.task_type == "worker" else 0)
+
+
 def make_team(name: str, cpu_devices: int) -> Team:
     """The replicas to train on; must come before TensorFlow's first computation.
 
@@ -141,13 +152,16 @@ def _chosen(name: str, gpus: int) -> str:
 
 
 def _workers() -> list[str]:
-    """Addresses of TF_CONFIG's workers, checked; none if it is not set."""
+    """Addresses of TF_CONFIG's machines, checked, the chief's first; none if it is not set."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         return []
     try:
         config = json.loads(text)
-        workers = [*config["cluster"].get("chief", []), *config["cluster"]["worker"]]
+        jobs = {
+            "chief": [*config["cluster"].get("chief", [])],
+            "worker": [*config["cluster"]["worker"]],
+        }
         index = config["task"]["index"]
         kind = config["task"]["type"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -155,11 +169,15 @@ def _workers() -> list[str]:
             'TF_CONFIG must be JSON such as {"cluster": {"worker": ["host:port", ...]}, '
             f'"task": {{"type": "worker", "index": 0}}}}, got {text}'
         ) from error
-    if kind not in ("worker", "chief") or index not in range(len(workers)):
+    chiefs, workers = len(jobs["chief"]), len(jobs["worker"])
+    if chiefs > 1:
+        raise ValueError(f"TF_CONFIG: a cluster has one chief at most, got {chiefs}")
+    if kind not in [*jobs] or index not in range(len(jobs[kind])):
         raise ValueError(
-            f"TF_CONFIG: there is no task {kind} {index} among the {len(workers)} workers"
+            f"TF_CONFIG: there is no task {kind} {index} among {'the chief and ' * chiefs}"
+            f"the {workers} workers; the index counts from 0 within each job"
         )
-    return workers
+    return [*jobs["chief"], *jobs["worker"]]
 
 
 def _divide_cpu(devices: int) -> None:
