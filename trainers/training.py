@@ -63,10 +63,11 @@ def _train(run: Run) -> dict[str, Any] | None:
     model.optimizer.keep_weights = True
     checkpoints = Checkpoints(
         run.directory.checkpoints,
-        {**settings.identity(), **run.config.to_dict(), "images": len(run.train)},
+        {**settings.identity(), **run.config.to_dict(), "images": len(run.train), **run.data},
         settings.keep_checkpoints,
         team.chief,
-        defaults={**FitSettings().identity(), **ModelConfig().to_dict()},
+        # Of the data a checkpoint may not tell: earlier versions wrote down their number alone.
+        defaults={**FitSettings().identity(), **ModelConfig().to_dict(), **run.data},
     )
     progress = _restored(run, checkpoints, model) if settings.resume else Progress()
     # The directory comes into being when nothing is left that a user could have got wrong.
