@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datasets.input import Share
@@ -73,6 +73,19 @@ class Team:
         TensorFlow takes a process that leaves before the others for one that crashed.
         """
         self.sum([0.0])
+
+    def same(self, numbers: Sequence[int]) -> list[bool]:
+        """Whether each number is the same in all processes, which call this at the same point.
+
+        Args:
+          numbers: whole ones from 0 to 2^24, as many in every process.
+        """
+        sums = self.sum([1.0, *map(float, numbers), *(float(number**2) for number in numbers)])
+        # Sums of whole numbers, but for a rounding where a process has several replicas.
+        processes, *rest = map(round, sums)
+        totals, squares = rest[: len(numbers)], rest[len(numbers) :]
+        # Cauchy and Schwarz: equal where all are the same, and only there.
+        return [processes * s == t**2 for t, s in zip(totals, squares, strict=True)]
 
     def sum(self, values: list[float]) -> list[float]:
         """The sum of each number over all processes, which call this at the same point."""

@@ -9,7 +9,9 @@ import types
 import numpy as np
 import pytest
 
+from datasets.flags import USER_ERROR
 from tests.checkout import ROOT
+from tests.datasets.test_fer2013 import csv_text, random_rows, write
 from tests.trainers import fit_process
 from tests.trainers.fit_process import finish, finished_steps, kill, metrics, wait_for, weights
 from trainers import local_cluster
@@ -96,6 +98,43 @@ def test_a_chief_with_a_job_of_its_own_trains_with_the_workers_as_one(reference,
     assert_same_run(run_dir, reference)
     assert ["Trained for" in output for output in outputs] == [True, False, False]
     assert not elsewhere.exists(), "only the chief writes"
+
+
+@pytest.mark.slow
+def test_processes_with_other_flags_end_before_the_first_step(tmp_path):
+    processes = [
+        start(tmp_path / "run", f"--batch_size={8 + i}", environment=own)
+        for i, own in enumerate(local_cluster.environments(2))
+    ]
+    for i, process in enumerate(processes):
+        output = finish(process, USER_ERROR)
+        assert f"differ in batch_size. In this one batch_size is {8 + i}." in output
+        assert "Traceback" not in output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_process_that_lacks_the_data_is_found_before_the_first_step(tmp_path):
+    csv = write(tmp_path, csv_text(random_rows(300)))
+    (nothing := tmp_path / "nothing").mkdir()
+    processes = [
+        fit_process.start(
+            tmp_path / "run",
+            *(*FLAGS, "--dataset=emotionset"),
+            *([] if i else [f"--data_path={csv}"]),
+            environment={k: v for k, v in own.items() if k != "BPLF_DATA"}
+            | {"PYTHONPATH": str(ROOT)},
+            folder=nothing,
+        )
+        for i, own in enumerate(local_cluster.environments(2))
+    ]
+    outputs = [finish(process, USER_ERROR) for process in processes]
+    for output, source in zip(outputs, ("fer2013", "drawn_faces"), strict=True):
+        assert "differ in train_data, validation_data." in output
+        assert f'train_data is {{"source": "{source}", "images": 33,' in output
+        assert "Traceback" not in output
+    assert ["Drawn faces instead of" in output for output in outputs] == [False, True]
+    assert not (tmp_path / "run").exists()
 
 
 RESUMED = [*OPTIMIZERS["adam"], "--checkpoint_steps=3", "--resume"]
