@@ -8,6 +8,7 @@ have a job `"chief"` of one machine besides, which then comes before the workers
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,6 @@ class Team:
         self.chief = not self.several_processes or index == 0
         self.share = Share(first=index * local if self.several_processes else 0,
                            local=local, total=total)  # fmt: skip
-        self._sum: Any = None
 
     def dataset(self, make: Callable[[Share], tf.data.Dataset]) -> Any:
         """This process's part of a data set.
@@ -93,19 +93,23 @@ class Team:
             return values
         import tensorflow as tf
 
-        if self._sum is None:
+        return self.sum_function(tf.constant(values, tf.float64)).numpy().tolist()
 
-            def reduced(numbers: tf.Tensor) -> tf.Tensor:
-                # The processes' replicas hold the same numbers: those of one are their share.
-                context = tf.distribute.get_replica_context()
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, numbers / self.share.local)
+    @functools.cached_property
+    def sum_function(self) -> Any:
+        """What `sum` calls, a `tf.function` from float64 `[N]` to float64 `[N]`."""
+        import tensorflow as tf
 
-            self._sum = tf.function(
-                lambda numbers: self.strategy.experimental_local_results(
-                    self.strategy.run(reduced, args=(numbers,))
-                )[0]
-            )
-        return self._sum(tf.constant(values, tf.float64)).numpy().tolist()
+        def reduced(numbers: tf.Tensor) -> tf.Tensor:
+            # The processes' replicas hold the same numbers: those of one are their share.
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, numbers / self.share.local)
+
+        return tf.function(
+            lambda numbers: self.strategy.experimental_local_results(
+                self.strategy.run(reduced, args=(numbers,))
+            )[0]
+        )
 
 
 def _place(resolver: Any) -> int:
