@@ -30,6 +30,9 @@ def main(problem_json: str, steps: int, rounds: int) -> None:
     import tensorflow as tf
 
     from bplf_tf import BPLF
+    from trainers.agreement import Agreement
+    from trainers.pace import Stopwatch
+    from trainers.resuming import StopSignal
     from trainers.strategies import make_team
 
     team = make_team("auto", cpu_devices=1)
@@ -51,16 +54,24 @@ def main(problem_json: str, steps: int, rounds: int) -> None:
     )
     iterator = iter(dataset)
     model.make_train_function()
+    # The processes of a run agree on its clock and its signals after each step.
+    agreement = Agreement(team, Stopwatch(), StopSignal())
     for _ in range(2):
         model.train_function(iterator)
+        agreement.exchange()
     seconds = []
     for _ in range(rounds):
         started = time.perf_counter()
         for _ in range(steps):
             logs = model.train_function(iterator)
+            agreement.exchange()
         loss = float(logs["loss"])
         seconds.append((time.perf_counter() - started) / steps)
-    collectives, sent = _collectives(model, dataset)
+    collectives, sent = _collectives(_step_graph(model, dataset))
+    if team.several_processes:
+        numbers = tf.TensorSpec([3], tf.float64)  # what `Agreement` exchanges
+        more, sent_more = _collectives(team.sum_function.get_concrete_function(numbers).graph)
+        collectives, sent = collectives + more, sent + sent_more
     answer = {
         "seconds": seconds,
         "loss": loss,
@@ -72,8 +83,8 @@ def main(problem_json: str, steps: int, rounds: int) -> None:
     team.sum([0.0])  # none leaves before the others
 
 
-def _collectives(model: Any, dataset: Any) -> tuple[int, int]:
-    """Collective operations of one step, and the bytes that they reduce or hand round."""
+def _step_graph(model: Any, dataset: Any) -> Any:
+    """The graph of one step."""
     import tensorflow as tf
     from keras.src.backend.tensorflow.trainer import reduce_per_replica
 
@@ -82,9 +93,16 @@ def _collectives(model: Any, dataset: Any) -> tuple[int, int]:
         logs = strategy.run(model.train_step, args=(data,))
         return reduce_per_replica(logs, strategy, reduction="auto")
 
-    step = tf.function(one_step)
-    graph = step.get_concrete_function(next(iter(dataset))).graph.as_graph_def(add_shapes=True)
-    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    return tf.function(one_step).get_concrete_function(next(iter(dataset))).graph
+
+
+def _collectives(graph: Any) -> tuple[int, int]:
+    """Collective operations of a graph, and the bytes that they reduce or hand round."""
+    import tensorflow as tf
+
+    definition = graph.as_graph_def(add_shapes=True)
+    functions = definition.library.function
+    nodes = [*definition.node, *(node for f in functions for node in f.node_def)]
     found = [node for node in nodes if node.op.startswith(_COLLECTIVES)]
     sent = 0
     for node in found:

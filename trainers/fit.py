@@ -36,9 +36,11 @@ LOST = 4
 def main(settings: FitSettings) -> int:
     """Checks, trains, reports; returns the exit code."""
     run = prepare(settings)
+    _print_fallback(run)
     if run.team.chief:
         _print_start(run)
     from trainers.resuming import Interrupted
+    from trainers.same_run import DifferentRunError
     from trainers.strategies import LostProcessError
     from trainers.training import train
 
@@ -70,7 +72,7 @@ def main(settings: FitSettings) -> int:
             file=sys.stderr,
         )
         return flags.USER_ERROR
-    except CheckpointError as error:
+    except (CheckpointError, DifferentRunError) as error:
         raise flags.UserError(str(error)) from error
     if result:
         _print_end(run, result)
@@ -165,13 +167,18 @@ def _kept(run: Run) -> str:
     return f"no epoch was finished, so there is no model; {checkpoint}"
 
 
-def _print_start(run: Run) -> None:
+def _print_fallback(run: Run) -> None:
+    """Says where other data stand for those that were asked for; any machine may lack them."""
     provenance = run.train.provenance
     if provenance.get("fallback"):
         line = "!" * 78
         print(f"{line}\nDrawn faces instead of {run.settings.dataset}: {provenance.get('reason')}.")
-        print(f"The figures below are not figures of real faces.\n{line}")
-    for source in provenance.get("sources", {}).values():  # of a set that datasets.build built
+        print(f"The figures below are not figures of real faces.\n{line}", flush=True)
+
+
+def _print_start(run: Run) -> None:
+    sources = run.train.provenance.get("sources", {})
+    for source in sources.values():  # of a set that datasets.build built
         print(f"{source['title']}: {source['images']} images to train on; {source['licence']}")
     config = run.config
     height, width, channels = config.image_shape

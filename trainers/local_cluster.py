@@ -8,16 +8,21 @@ import os
 import socket
 
 
-def environments(workers: int) -> list[dict[str, str]]:
+def environments(workers: int, chief: bool = False) -> list[dict[str, str]]:
     """The environment variables of each worker's process.
 
     They are this process's, with a TF_CONFIG of the worker's own; one worker alone has none.
+
+    Args:
+      workers: number of processes.
+      chief: whether the first of them has a job of its own, `"chief"`.
     """
     own = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
     if workers == 1:
         return [own]
-    cluster = {"worker": _free_addresses(workers)}
-    tasks = [{"type": "worker", "index": index} for index in range(workers)]
+    addresses = _free_addresses(workers)
+    cluster = {"chief": addresses[:1], "worker": addresses[1:]} if chief else {"worker": addresses}
+    tasks = [{"type": job, "index": i} for job, own in cluster.items() for i in range(len(own))]
     return [own | {"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})} for task in tasks]
 
 

@@ -14,6 +14,7 @@ from bplf_tf.config import ModelConfig
 from bplf_tf.inputs import first_images
 from bplf_tf.model import START_IMAGES
 from datasets import ImageSource
+from datasets.digest import digest
 from datasets.input import WHOLE, Share, evaluation_dataset, steps_per_epoch, training_dataset
 from trainers import environment
 from trainers.run_directory import RunDirectory
@@ -67,6 +68,11 @@ class Run:
             return min(1.0, step / self.config.svd_anneal_steps)
         return min(1.0, self.schedule.progress(step, minutes) / share)
 
+    @functools.cached_property
+    def data(self) -> dict[str, Any]:
+        """What there is to train and to validate on, short enough to compare: JSON values."""
+        return {"train_data": _summary(self.train), "validation_data": _summary(self.validation)}
+
     def training_data(self, step: int) -> Any:
         """What `fit` trains on from a step on: this process's share of every batch."""
         return self.team.dataset(functools.partial(self.batches, step))
@@ -114,3 +120,11 @@ class Run:
             "data": {source.split: source.provenance for source in (self.train, self.validation)},
             **environment.describe(),
         }
+
+
+def _summary(source: ImageSource) -> dict[str, Any]:
+    return {
+        "source": source.provenance.get("source", source.name),
+        "images": len(source),
+        "digest": digest(source),
+    }

@@ -1,15 +1,17 @@
 """One device, several devices, several machines: TensorFlow's strategies, and how to agree.
 
 TF_CONFIG, TensorFlow's own environment variable, says which machines take part:
-`{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`.
+`{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`. A cluster may
+have a job `"chief"` of one machine besides, which then comes before the workers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datasets.input import Share
@@ -33,8 +35,7 @@ class Team:
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self.strategy = strategy
-        resolver = strategy.cluster_resolver
-        index = resolver.task_id if resolver is not None and resolver.task_id is not None else 0
+        index = _place(strategy.cluster_resolver)
         total = strategy.num_replicas_in_sync
         # TensorFlow's default strategy, of one device, does not know this property.
         local = len(strategy.extended.worker_devices) if total > 1 else 1
@@ -42,7 +43,6 @@ class Team:
         self.chief = not self.several_processes or index == 0
         self.share = Share(first=index * local if self.several_processes else 0,
                            local=local, total=total)  # fmt: skip
-        self._sum: Any = None
 
     def dataset(self, make: Callable[[Share], tf.data.Dataset]) -> Any:
         """This process's part of a data set.
@@ -74,25 +74,53 @@ class Team:
         """
         self.sum([0.0])
 
+    def same(self, numbers: Sequence[int]) -> list[bool]:
+        """Whether each number is the same in all processes, which call this at the same point.
+
+        Args:
+          numbers: whole ones from 0 to 2^24, as many in every process.
+        """
+        sums = self.sum([1.0, *map(float, numbers), *(float(number**2) for number in numbers)])
+        # Sums of whole numbers, but for a rounding where a process has several replicas.
+        processes, *rest = map(round, sums)
+        totals, squares = rest[: len(numbers)], rest[len(numbers) :]
+        # Cauchy and Schwarz: equal where all are the same, and only there.
+        return [processes * s == t**2 for t, s in zip(totals, squares, strict=True)]
+
     def sum(self, values: list[float]) -> list[float]:
         """The sum of each number over all processes, which call this at the same point."""
         if not self.several_processes:
             return values
         import tensorflow as tf
 
-        if self._sum is None:
+        return self.sum_function(tf.constant(values, tf.float64)).numpy().tolist()
 
-            def reduced(numbers: tf.Tensor) -> tf.Tensor:
-                # The processes' replicas hold the same numbers: those of one are their share.
-                context = tf.distribute.get_replica_context()
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, numbers / self.share.local)
+    @functools.cached_property
+    def sum_function(self) -> Any:
+        """What `sum` calls, a `tf.function` from float64 `[N]` to float64 `[N]`."""
+        import tensorflow as tf
 
-            self._sum = tf.function(
-                lambda numbers: self.strategy.experimental_local_results(
-                    self.strategy.run(reduced, args=(numbers,))
-                )[0]
-            )
-        return self._sum(tf.constant(values, tf.float64)).numpy().tolist()
+        def reduced(numbers: tf.Tensor) -> tf.Tensor:
+            # The processes' replicas hold the same numbers: those of one are their share.
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, numbers / self.share.local)
+
+        return tf.function(
+            lambda numbers: self.strategy.experimental_local_results(
+                self.strategy.run(reduced, args=(numbers,))
+            )[0]
+        )
+
+
+def _place(resolver: Any) -> int:
+    """This process's place among all of them, from 0: that of its replicas in TensorFlow's order.
+
+    A task's index counts within its job alone; the chief's job comes before the workers'.
+    """
+    if resolver is None or resolver.task_id is None:
+        return 0
+    before = len(resolver.cluster_spec().as_dict().get("chief", []))
+    return resolver.task_id + (before if resolver.task_type == "worker" else 0)
 
 
 def make_team(name: str, cpu_devices: int) -> Team:
@@ -141,13 +169,16 @@ def _chosen(name: str, gpus: int) -> str:
 
 
 def _workers() -> list[str]:
-    """Addresses of TF_CONFIG's workers, checked; none if it is not set."""
+    """Addresses of TF_CONFIG's machines, checked, the chief's first; none if it is not set."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         return []
     try:
         config = json.loads(text)
-        workers = [*config["cluster"].get("chief", []), *config["cluster"]["worker"]]
+        jobs = {
+            "chief": [*config["cluster"].get("chief", [])],
+            "worker": [*config["cluster"]["worker"]],
+        }
         index = config["task"]["index"]
         kind = config["task"]["type"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -155,11 +186,15 @@ def _workers() -> list[str]:
             'TF_CONFIG must be JSON such as {"cluster": {"worker": ["host:port", ...]}, '
             f'"task": {{"type": "worker", "index": 0}}}}, got {text}'
         ) from error
-    if kind not in ("worker", "chief") or index not in range(len(workers)):
+    chiefs, workers = len(jobs["chief"]), len(jobs["worker"])
+    if chiefs > 1:
+        raise ValueError(f"TF_CONFIG: a cluster has one chief at most, got {chiefs}")
+    if kind not in [*jobs] or index not in range(len(jobs[kind])):
         raise ValueError(
-            f"TF_CONFIG: there is no task {kind} {index} among the {len(workers)} workers"
+            f"TF_CONFIG: there is no task {kind} {index} among {'the chief and ' * chiefs}"
+            f"the {workers} workers; the index counts from 0 within each job"
         )
-    return workers
+    return [*jobs["chief"], *jobs["worker"]]
 
 
 def _divide_cpu(devices: int) -> None:

@@ -25,6 +25,7 @@ from trainers.pace import AnnealedRank, ImagesPerSecond, ProgressBar, ScheduledR
 from trainers.resuming import CheckpointWriter, Interrupted, RunningMeans, StopSignal
 from trainers.run import Run
 from trainers.run_files import MetricsFile, ModelFile, Snapshots
+from trainers.same_run import check_same_run
 from trainers.settings import FitSettings
 from trainers.strategies import Team
 
@@ -47,6 +48,7 @@ def train(run: Run) -> dict[str, Any] | None:
       Interrupted: a signal asked the run to stop.
       LostProcessError: another process of the run is gone.
       CheckpointError: no checkpoint could be read, or the last one is of another configuration.
+      DifferentRunError: the processes of the run have other flags or data than each other.
       WriteError: a file of the run directory could not be written.
     """
     with run.team.together():
@@ -55,6 +57,7 @@ def train(run: Run) -> dict[str, Any] | None:
 
 def _train(run: Run) -> dict[str, Any] | None:
     settings, team = run.settings, run.team
+    check_same_run(run)
     with team.strategy.scope():
         model = BPLF(run.config)
         model.compile(optimizer=make_optimizer(settings), jit_compile=settings.jit_compile)
@@ -63,10 +66,11 @@ def _train(run: Run) -> dict[str, Any] | None:
     model.optimizer.keep_weights = True
     checkpoints = Checkpoints(
         run.directory.checkpoints,
-        {**settings.identity(), **run.config.to_dict(), "images": len(run.train)},
+        {**settings.identity(), **run.config.to_dict(), "images": len(run.train), **run.data},
         settings.keep_checkpoints,
         team.chief,
-        defaults={**FitSettings().identity(), **ModelConfig().to_dict()},
+        # Of the data a checkpoint may not tell: earlier versions wrote down their number alone.
+        defaults={**FitSettings().identity(), **ModelConfig().to_dict(), **run.data},
     )
     progress = _restored(run, checkpoints, model) if settings.resume else Progress()
     # The directory comes into being when nothing is left that a user could have got wrong.
@@ -193,13 +197,11 @@ def _warn_of_damage(complaints: list[str]) -> None:
 
 
 def _check_same_step(team: Team, step: int, folder: Path) -> None:
-    if team.several_processes:
-        processes, steps, squares = team.sum([1.0, float(step), float(step) ** 2])
-        if processes * squares != steps**2:
-            raise CheckpointError(
-                f"the processes found checkpoints of different steps, this one of step {step} in "
-                f"{folder}: --run_dir must be on a file system that all of them see"
-            )
+    if not all(team.same([step])):
+        raise CheckpointError(
+            f"the processes found checkpoints of different steps, this one of step {step} in "
+            f"{folder}: --run_dir must be on a file system that all of them see"
+        )
 
 
 def _callbacks(

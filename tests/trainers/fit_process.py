@@ -17,11 +17,12 @@ FLAGS = [
 ]  # fmt: skip
 
 
-def start(run_dir, *more, environment=None):
+def start(run_dir, *more, environment=None, folder=ROOT):
+    """Starts it in a folder; another one than the checkout needs a PYTHONPATH."""
     command = [sys.executable, "-m", "trainers.fit", *FLAGS, f"--run_dir={run_dir}", *more]
     return subprocess.Popen(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

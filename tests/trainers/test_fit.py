@@ -344,7 +344,7 @@ def test_drawn_faces_in_place_of_emotionset_are_announced(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BPLF_DATA", raising=False)
     run = fit.prepare(settings(tmp_path / "run", dataset="emotionset"))
-    fit._print_start(run)
+    fit._print_fallback(run)
     shown = capsys.readouterr().out
     assert "!!!!" in shown
     assert "Drawn faces instead of emotionset" in shown
@@ -356,6 +356,7 @@ def test_the_sources_of_a_built_set_are_named(tmp_path, capsys):
     source = {"title": "FER2013", "images": 13989, "licence": "research use only"}
     provenance = {**run.train.provenance, "sources": {"fer2013": source}}
     run = dataclasses.replace(run, train=dataclasses.replace(run.train, provenance=provenance))
+    fit._print_fallback(run)
     fit._print_start(run)
     shown = capsys.readouterr().out
     assert "FER2013: 13989 images to train on; research use only" in shown

@@ -4,16 +4,19 @@ import json
 import signal
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 
+from datasets.flags import USER_ERROR
 from tests.checkout import ROOT
+from tests.datasets.test_fer2013 import csv_text, random_rows, write
 from tests.trainers import fit_process
 from tests.trainers.fit_process import finish, finished_steps, kill, metrics, wait_for, weights
 from trainers import local_cluster
 from trainers.fit import LOST, NONFINITE
-from trainers.strategies import _chosen
+from trainers.strategies import Team, _chosen
 
 STEPS = 12
 FLAGS = [f"--max_steps={STEPS}", "--warmup_steps=2"]
@@ -66,21 +69,72 @@ def test_two_devices_train_as_one(alone, optimizer, tmp_path):
     assert "Warning" not in output
 
 
+def train_on_processes(workers, optimizer, run_dir, elsewhere, chief=False):
+    """What each process printed; all but the first have another run directory."""
+    processes = [
+        start(elsewhere if i else run_dir, *OPTIMIZERS[optimizer], environment=own)
+        for i, own in enumerate(local_cluster.environments(workers, chief))
+    ]
+    return [finish(process) for process in processes]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [2, 3])
 def test_several_processes_train_as_one(alone, optimizer, workers, tmp_path):
     run_dir, elsewhere = tmp_path / "workers", tmp_path / "elsewhere"
-    processes = [
-        start(elsewhere if i else run_dir, *OPTIMIZERS[optimizer], environment=own)
-        for i, own in enumerate(local_cluster.environments(workers))
-    ]
-    outputs = [finish(process) for process in processes]
+    outputs = train_on_processes(workers, optimizer, run_dir, elsewhere)
     assert_same_run(run_dir, alone)
     assert "Trained for" in outputs[0]
     assert all("Epoch" not in output for output in outputs[1:]), "only the chief reports"
     assert not elsewhere.exists(), "only the chief writes"
     result = json.loads((run_dir / "result.json").read_text())
     assert result["steps"] == STEPS
+
+
+@pytest.mark.slow
+def test_a_chief_with_a_job_of_its_own_trains_with_the_workers_as_one(reference, tmp_path):
+    run_dir, elsewhere = tmp_path / "chief", tmp_path / "elsewhere"
+    outputs = train_on_processes(3, "adam", run_dir, elsewhere, chief=True)
+    assert_same_run(run_dir, reference)
+    assert ["Trained for" in output for output in outputs] == [True, False, False]
+    assert not elsewhere.exists(), "only the chief writes"
+
+
+@pytest.mark.slow
+def test_processes_with_other_flags_end_before_the_first_step(tmp_path):
+    processes = [
+        start(tmp_path / "run", f"--batch_size={8 + i}", environment=own)
+        for i, own in enumerate(local_cluster.environments(2))
+    ]
+    for i, process in enumerate(processes):
+        output = finish(process, USER_ERROR)
+        assert f"differ in batch_size. In this one batch_size is {8 + i}." in output
+        assert "Traceback" not in output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_process_that_lacks_the_data_is_found_before_the_first_step(tmp_path):
+    csv = write(tmp_path, csv_text(random_rows(300)))
+    (nothing := tmp_path / "nothing").mkdir()
+    processes = [
+        fit_process.start(
+            tmp_path / "run",
+            *(*FLAGS, "--dataset=emotionset"),
+            *([] if i else [f"--data_path={csv}"]),
+            environment={k: v for k, v in own.items() if k != "BPLF_DATA"}
+            | {"PYTHONPATH": str(ROOT)},
+            folder=nothing,
+        )
+        for i, own in enumerate(local_cluster.environments(2))
+    ]
+    outputs = [finish(process, USER_ERROR) for process in processes]
+    for output, source in zip(outputs, ("fer2013", "drawn_faces"), strict=True):
+        assert "differ in train_data, validation_data." in output
+        assert f'train_data is {{"source": "{source}", "images": 33,' in output
+        assert "Traceback" not in output
+    assert ["Drawn faces instead of" in output for output in outputs] == [False, True]
+    assert not (tmp_path / "run").exists()
 
 
 RESUMED = [*OPTIMIZERS["adam"], "--checkpoint_steps=3", "--resume"]
@@ -136,6 +190,11 @@ def test_workers_go_back_together_from_a_loss_that_is_not_finite(tmp_path):
 
 TWO = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
 
+CHIEF_AND_TWO = {
+    "cluster": {"chief": ["c:1"], "worker": ["a:1", "b:1"]},
+    "task": {"type": "chief", "index": 0},
+}
+
 
 @pytest.mark.parametrize(
     ("name", "config", "gpus", "chosen"),
@@ -144,6 +203,7 @@ TWO = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index"
         ("auto", None, 1, "one"),
         ("auto", None, 4, "mirrored"),
         ("auto", TWO, 0, "multi_worker"),
+        ("auto", CHIEF_AND_TWO, 0, "multi_worker"),
         ("one", TWO, 4, "one"),
         ("multi_worker", TWO, 0, "multi_worker"),
     ],
@@ -161,13 +221,66 @@ def test_the_strategy_that_is_chosen(monkeypatch, name, config, gpus, chosen):
         ("{", "TF_CONFIG must be JSON such as"),
         ('{"cluster": {}}', "TF_CONFIG must be JSON such as"),
         (json.dumps({**TWO, "task": {"type": "ps", "index": 0}}), "there is no task ps 0"),
-        (json.dumps({**TWO, "task": {"type": "worker", "index": 2}}), "no task worker 2 among"),
+        (
+            json.dumps({**TWO, "task": {"type": "worker", "index": 2}}),
+            "no task worker 2 among the 2",
+        ),
+        (json.dumps({**TWO, "task": {"type": "chief", "index": 0}}), "no task chief 0 among the"),
+        (
+            # Three machines, but the index counts within the job.
+            json.dumps({**CHIEF_AND_TWO, "task": {"type": "worker", "index": 2}}),
+            "no task worker 2 among the chief and the 2 workers",
+        ),
+        (json.dumps({**CHIEF_AND_TWO, "task": {"type": "chief", "index": 1}}), "no task chief 1"),
+        (
+            json.dumps({**TWO, "cluster": {"chief": ["c:1", "d:1"], "worker": ["a:1"]}}),
+            "one chief at most, got 2",
+        ),
     ],
 )
 def test_wrong_tf_config(monkeypatch, text, message):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(ValueError, match=message):
         _chosen("auto", 0)
+
+
+def team_of(config, local):
+    """The team of a process with this TF_CONFIG and so many replicas, which waits for nobody."""
+    import tensorflow as tf
+
+    cluster = config["cluster"]
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(cluster),
+        task_type=config["task"]["type"],
+        task_id=config["task"]["index"],
+    )
+    machines = sum(len(addresses) for addresses in cluster.values())
+    devices = types.SimpleNamespace(worker_devices=("",) * local)
+    return Team(
+        types.SimpleNamespace(
+            cluster_resolver=resolver, num_replicas_in_sync=machines * local, extended=devices
+        )
+    )
+
+
+@pytest.mark.parametrize("local", [1, 2])
+@pytest.mark.parametrize("chief", [False, True])
+def test_one_process_is_the_chief_and_each_has_a_share_of_its_own(chief, local):
+    configs = [json.loads(own["TF_CONFIG"]) for own in local_cluster.environments(3, chief)]
+    assert configs[0]["task"]["type"] == ("chief" if chief else "worker")
+    teams = [team_of(config, local) for config in configs]
+    assert [team.chief for team in teams] == [True, False, False]
+    assert [team.share.first for team in teams] == [0, local, 2 * local]
+    assert all((team.share.local, team.share.total) == (local, 3 * local) for team in teams)
+
+
+def test_the_place_of_a_process_is_that_of_its_replicas():
+    from tensorflow.python.distribute.multi_worker_util import id_in_cluster
+
+    for config in (json.loads(own["TF_CONFIG"]) for own in local_cluster.environments(3, True)):
+        team = team_of(config, local=1)
+        kind, index = config["task"]["type"], config["task"]["index"]
+        assert team.share.first == id_in_cluster(config["cluster"], kind, index)
 
 
 def test_workers_of_one_machine_find_each_other_in_tf_config(monkeypatch):
