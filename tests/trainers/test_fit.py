@@ -273,6 +273,10 @@ def test_rollback_gives_up(tmp_path, monkeypatch, capsys):
     message = capsys.readouterr().err
     assert message.count("Going back to step 4") == 3
     assert "gave up after 3 rollbacks" in message
+    # The epoch ended there, so that it may be the best one, however often the run goes back to it.
+    [row] = csv.DictReader((tmp_path / "run" / "metrics.csv").read_text().splitlines())
+    state = (tmp_path / "run" / "checkpoints" / "step_000000004" / "state.json").read_text()
+    assert json.loads(state)["figure"] == float(row["val_bits_per_dim"])
 
 
 def test_rollback_without_a_checkpoint_stops(tmp_path, monkeypatch, capsys):
