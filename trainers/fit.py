@@ -7,6 +7,7 @@ samples/epoch_NNN.png, checkpoints to go on from and, at the end, result.json.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from datasets.files import WriteError
 from datasets.quiet_tensorflow import import_tensorflow
 from trainers import environment
 from trainers.checkpoints import CheckpointError, Checkpoints
+from trainers.child_processes import InUseError
 from trainers.nonfinite import NONFINITE, NonFiniteError
 from trainers.run_directory import RunDirectory
 from trainers.schedule import Schedule
@@ -25,6 +27,8 @@ from trainers.settings import FitSettings
 from trainers.threads import set_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from datasets import ImageSource
     from trainers.run import Run
 
@@ -44,7 +48,8 @@ def main(settings: FitSettings) -> int:
 
     resume = _resume_command(settings)
     try:
-        result = train(run)
+        with _directory_held(run):
+            result = train(run)
     except NonFiniteError as error:
         print(f"\nerror: {error}\n{_kept(run)}", file=sys.stderr)
         if settings.on_nonfinite == "stop":
@@ -77,6 +82,29 @@ def main(settings: FitSettings) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _directory_held(run: Run) -> Iterator[None]:
+    """Has the run directory to itself for the block, where this process is the one that writes.
+
+    Raises:
+      UserError: another process trains there, or has trained there meanwhile.
+      WriteError: the directory cannot be written to.
+    """
+    if not run.team.chief:
+        yield
+        return
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(run.directory.alone())
+            # Another process may have begun and ended a run since it was looked at.
+            run.directory.check(run.settings.overwrite, run.settings.resume)
+        except WriteError:
+            raise
+        except (InUseError, OSError) as error:
+            raise flags.UserError(str(error)) from error
+        yield
+
+
 def prepare(settings: FitSettings) -> Run:
     """Checks settings and run directory, loads the data and resolves the model. Writes nothing.
 
@@ -88,6 +116,7 @@ def prepare(settings: FitSettings) -> Run:
         directory = RunDirectory(Path(settings.run_dir or ""))
         alone = settings.strategy != "multi_worker" and "TF_CONFIG" not in os.environ
         if alone:  # a mistake is told sooner than TensorFlow can be imported
+            directory.check_unused()
             directory.check(settings.overwrite, settings.resume)
         import_tensorflow()
         _make_deterministic(settings)
@@ -96,12 +125,13 @@ def prepare(settings: FitSettings) -> Run:
 
         team = make_team(settings.strategy, settings.cpu_devices)
         if team.chief and not alone:  # which may have begun to write before another process looks
+            directory.check_unused()
             directory.check(settings.overwrite, settings.resume)
         train_source = _load(settings, "train", settings.limit)
         validation = _load(settings, settings.validation_split, settings.validation_limit)
         _check_same_kind(train_source, validation)
         config = settings.model_config(train_source.image_shape, train_source.classes)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, InUseError) as error:
         raise flags.UserError(str(error)) from error
 
     from datasets.input import steps_per_epoch
