@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from trainers.nonfinite import NONFINITE, NonFiniteError
 from trainers.run_directory import RunDirectory
 from trainers.schedule import Schedule
 from trainers.settings import FitSettings
+from trainers.termination import Terminated, sigterm_as_ctrl_c, sigterm_ends_at_once
 from trainers.threads import set_threads
 
 if TYPE_CHECKING:
@@ -39,20 +41,33 @@ LOST = 4
 
 def main(settings: FitSettings) -> int:
     """Checks, trains, reports; returns the exit code."""
-    run = prepare(settings)
-    if run.team.chief:
-        _print_start(run)
+    resume = _resume_command(settings)
+    # Not to resume: with --overwrite that would go on with the run that is still there.
+    again = f"nothing was written. Start again with\n  {environment.fit_command(sys.argv[1:])}"
+    try:
+        with sigterm_as_ctrl_c():
+            run = prepare(settings)
+            again = ""
+            if run.team.chief:
+                _print_start(run)
+            return _train(run, resume)
+    except KeyboardInterrupt as error:  # a second Ctrl-C, or one outside of training, or SIGTERM
+        again = again or f"{_kept(run)}. Go on with\n  {resume}"
+        print(f"\ninterrupted\n{again}", file=sys.stderr)
+        return 128 + signal.SIGTERM if isinstance(error, Terminated) else flags.INTERRUPTED
+
+
+def _train(run: Run, resume: str) -> int:
     from trainers.resuming import Interrupted
     from trainers.strategies import LostProcessError
     from trainers.training import train
 
-    resume = _resume_command(settings)
     try:
         with _directory_held(run):
             result = train(run)
     except NonFiniteError as error:
         print(f"\nerror: {error}\n{_kept(run)}", file=sys.stderr)
-        if settings.on_nonfinite == "stop":
+        if run.settings.on_nonfinite == "stop":
             again = f"{resume} --on_nonfinite=rollback"
             print(f"To go on from it, where need be at lower rates:\n  {again}", file=sys.stderr)
         return NONFINITE
@@ -66,9 +81,6 @@ def main(settings: FitSettings) -> int:
             file=sys.stderr,
         )
         return LOST
-    except KeyboardInterrupt:  # a second Ctrl-C, or one outside of training
-        print(f"\ninterrupted\n{_kept(run)}. Go on with\n  {resume}", file=sys.stderr)
-        return flags.INTERRUPTED
     except WriteError as error:
         print(
             f"\nerror: {error}\n{_kept(run)}. When the reason is put right, go on with\n  {resume}",
@@ -123,7 +135,9 @@ def prepare(settings: FitSettings) -> Run:
         set_threads(settings.threads_per_operation, cores())
         from trainers.strategies import make_team
 
-        team = make_team(settings.strategy, settings.cpu_devices)
+        # Several processes wait for each other in it.
+        with contextlib.nullcontext() if alone else sigterm_ends_at_once():
+            team = make_team(settings.strategy, settings.cpu_devices)
         if team.chief and not alone:  # which may have begun to write before another process looks
             directory.check_unused()
             directory.check(settings.overwrite, settings.resume)
