@@ -10,6 +10,7 @@ all, a description to compare with, several generations, and a way back past dam
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _STATE = "state.json"
 _TENSORS = "tensors"
 _PREFIX = "step_"
+# A user's copy, such as "step_000000100.bak", is none of them.
+_WHOLE = re.compile(rf"{_PREFIX}([0-9]{{9,}})|\.{_PREFIX}([0-9]{{9,}})\.replaced")
 
 
 class CheckpointError(Exception):
@@ -86,10 +89,16 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps of the finished checkpoints, the oldest first."""
-        names = [path.name for path in self.folder.glob(f"{_PREFIX}*") if path.is_dir()]
-        numbers = [name.removeprefix(_PREFIX) for name in names]
-        # A user's copy, such as "step_000000100.bak", is none of them.
-        return sorted(int(number) for number in numbers if re.fullmatch("[0-9]{9,}", number))
+        names = [path.name for path in self.folder.glob(f"*{_PREFIX}*") if path.is_dir()]
+        found = [match for name in names if (match := _WHOLE.fullmatch(name))]
+        return sorted({int(match[1] or match[2]) for match in found})
+
+    def figure(self, step: int) -> float | None:
+        """The figure that the checkpoint of this step was saved with, if it can be read."""
+        try:
+            return json.loads((self._found(step) / _STATE).read_text())["figure"]
+        except (OSError, ValueError, KeyError, TypeError):  # damaged
+            return None
 
     def save(self, model: keras.Model, progress: Progress, figure: float | None = None) -> None:
         """Writes a checkpoint and removes those that are no longer needed.
@@ -99,7 +108,8 @@ class Checkpoints:
         Args:
           model: compiled, with its optimizer built.
           progress: where the run is.
-          figure: validation figure of exactly these weights, the smaller the better.
+          figure: validation figure of exactly these weights, the smaller the better; it takes the
+            place of the one that an earlier checkpoint of this step had.
 
         Raises:
           WriteError: it could not be written; the earlier ones are as they were.
@@ -135,11 +145,28 @@ class Checkpoints:
             _write_tensors(model, aside)
             (aside / _STATE).write_text(json.dumps(state, indent=1))
             _flush_to_disk(aside)
+            self._settle()
             if place.exists():  # a run that was taken back to an earlier step passes here again
-                shutil.rmtree(place)
+                # A folder cannot be renamed onto one. Killed between the two, the run finds the old
+                # one under its other name.
+                place.rename(self._replaced(progress.step))
             aside.rename(place)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+            with contextlib.suppress(OSError):  # which would hide the reason
+                self._settle()
+
+    def _settle(self) -> None:
+        """Removes what was replaced; where nothing came into its place, puts it back.
+
+        Only where nobody reads: it moves what another process may just have found.
+        """
+        for step in self.steps():
+            place, replaced = self._place(step), self._replaced(step)
+            if not place.exists():
+                replaced.rename(place)
+            else:
+                shutil.rmtree(replaced, ignore_errors=True)
 
     def restore(self, model: keras.Model) -> tuple[Progress, list[str]]:
         """Puts the newest usable checkpoint into the model and its optimizer.
@@ -159,7 +186,7 @@ class Checkpoints:
         for rest in leftovers:  # of a process that was killed
             shutil.rmtree(rest, ignore_errors=True)
         for step in reversed(self.steps()):
-            place = self._place(step)
+            place = self._found(step)
             try:
                 state = json.loads((place / _STATE).read_text())
                 self._check_identity(place, state["identity"])
@@ -196,7 +223,7 @@ class Checkpoints:
     def _remove_needless(self, last: int) -> None:
         steps = [step for step in self.steps() if step <= last]
         keep = set(steps[-self._keep :])
-        figures = {step: self._figure(step) for step in steps}
+        figures = {step: self.figure(step) for step in steps}
         scored = {step: figure for step, figure in figures.items() if figure is not None}
         if scored:
             keep.add(min(scored, key=scored.__getitem__))
@@ -204,17 +231,19 @@ class Checkpoints:
             if step not in keep:
                 shutil.rmtree(self._place(step), ignore_errors=True)
 
-    def _figure(self, step: int) -> float | None:
-        try:
-            return json.loads((self._place(step) / _STATE).read_text())["figure"]
-        except (OSError, ValueError, KeyError):
-            return None
-
     def _last(self) -> Path:
-        return self._place(self.steps()[-1])
+        return self._found(self.steps()[-1])
+
+    def _found(self, step: int) -> Path:
+        place = self._place(step)
+        return place if place.exists() else self._replaced(step)
 
     def _place(self, step: int) -> Path:
         return self.folder / f"{_PREFIX}{step:09d}"
+
+    def _replaced(self, step: int) -> Path:
+        """Where a checkpoint waits until a new one of the same step has taken its place."""
+        return self.folder / f".{_PREFIX}{step:09d}.replaced"
 
 
 def _tensors(model: keras.Model) -> dict[str, Any]:

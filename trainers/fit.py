@@ -7,7 +7,9 @@ samples/epoch_NNN.png, checkpoints to go on from and, at the end, result.json.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +20,17 @@ from datasets.files import WriteError
 from datasets.quiet_tensorflow import import_tensorflow
 from trainers import environment
 from trainers.checkpoints import CheckpointError, Checkpoints
+from trainers.child_processes import InUseError
 from trainers.nonfinite import NONFINITE, NonFiniteError
 from trainers.run_directory import RunDirectory
 from trainers.schedule import Schedule
 from trainers.settings import FitSettings
+from trainers.termination import Terminated, sigterm_as_ctrl_c, sigterm_ends_at_once
 from trainers.threads import set_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from datasets import ImageSource
     from trainers.run import Run
 
@@ -35,21 +41,35 @@ LOST = 4
 
 def main(settings: FitSettings) -> int:
     """Checks, trains, reports; returns the exit code."""
-    run = prepare(settings)
-    _print_fallback(run)
-    if run.team.chief:
-        _print_start(run)
+    resume = _resume_command(settings)
+    # Not to resume: with --overwrite that would go on with the run that is still there.
+    again = f"nothing was written. Start again with\n  {environment.fit_command(sys.argv[1:])}"
+    try:
+        with sigterm_as_ctrl_c():
+            run = prepare(settings)
+            again = ""
+            _print_fallback(run)
+            if run.team.chief:
+                _print_start(run)
+            return _train(run, resume)
+    except KeyboardInterrupt as error:  # a second Ctrl-C, or one outside of training, or SIGTERM
+        again = again or f"{_kept(run)}. Go on with\n  {resume}"
+        print(f"\ninterrupted\n{again}", file=sys.stderr)
+        return 128 + signal.SIGTERM if isinstance(error, Terminated) else flags.INTERRUPTED
+
+
+def _train(run: Run, resume: str) -> int:
     from trainers.resuming import Interrupted
     from trainers.same_run import DifferentRunError
     from trainers.strategies import LostProcessError
     from trainers.training import train
 
-    resume = _resume_command(settings)
     try:
-        result = train(run)
+        with _directory_held(run):
+            result = train(run)
     except NonFiniteError as error:
         print(f"\nerror: {error}\n{_kept(run)}", file=sys.stderr)
-        if settings.on_nonfinite == "stop":
+        if run.settings.on_nonfinite == "stop":
             again = f"{resume} --on_nonfinite=rollback"
             print(f"To go on from it, where need be at lower rates:\n  {again}", file=sys.stderr)
         return NONFINITE
@@ -63,9 +83,6 @@ def main(settings: FitSettings) -> int:
             file=sys.stderr,
         )
         return LOST
-    except KeyboardInterrupt:  # a second Ctrl-C, or one outside of training
-        print(f"\ninterrupted\n{_kept(run)}. Go on with\n  {resume}", file=sys.stderr)
-        return flags.INTERRUPTED
     except WriteError as error:
         print(
             f"\nerror: {error}\n{_kept(run)}. When the reason is put right, go on with\n  {resume}",
@@ -79,6 +96,29 @@ def main(settings: FitSettings) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _directory_held(run: Run) -> Iterator[None]:
+    """Has the run directory to itself for the block, where this process is the one that writes.
+
+    Raises:
+      UserError: another process trains there, or has trained there meanwhile.
+      WriteError: the directory cannot be written to.
+    """
+    if not run.team.chief:
+        yield
+        return
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(run.directory.alone())
+            # Another process may have begun and ended a run since it was looked at.
+            run.directory.check(run.settings.overwrite, run.settings.resume)
+        except WriteError:
+            raise
+        except (InUseError, OSError) as error:
+            raise flags.UserError(str(error)) from error
+        yield
+
+
 def prepare(settings: FitSettings) -> Run:
     """Checks settings and run directory, loads the data and resolves the model. Writes nothing.
 
@@ -90,20 +130,24 @@ def prepare(settings: FitSettings) -> Run:
         directory = RunDirectory(Path(settings.run_dir or ""))
         alone = settings.strategy != "multi_worker" and "TF_CONFIG" not in os.environ
         if alone:  # a mistake is told sooner than TensorFlow can be imported
+            directory.check_unused()
             directory.check(settings.overwrite, settings.resume)
         import_tensorflow()
         _make_deterministic(settings)
         set_threads(settings.threads_per_operation, cores())
         from trainers.strategies import make_team
 
-        team = make_team(settings.strategy, settings.cpu_devices)
+        # Several processes wait for each other in it.
+        with contextlib.nullcontext() if alone else sigterm_ends_at_once():
+            team = make_team(settings.strategy, settings.cpu_devices)
         if team.chief and not alone:  # which may have begun to write before another process looks
+            directory.check_unused()
             directory.check(settings.overwrite, settings.resume)
         train_source = _load(settings, "train", settings.limit)
         validation = _load(settings, settings.validation_split, settings.validation_limit)
         _check_same_kind(train_source, validation)
         config = settings.model_config(train_source.image_shape, train_source.classes)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, InUseError) as error:
         raise flags.UserError(str(error)) from error
 
     from datasets.input import steps_per_epoch

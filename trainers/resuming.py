@@ -68,20 +68,19 @@ class StopSignal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._restore()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.received = number
-        self._restore()
+        for one, handler in self._before.items():
+            # Not to `sigterm_as_ctrl_c`, which would have to wait for the end of a step.
+            signal.signal(one, signal.SIG_DFL if one == signal.SIGTERM else handler)
         self._raise_if_received()
         # Not print: a signal may come in the midst of one.
         os.write(2, b"\nstopping: after this step, with a checkpoint; once more to stop at once\n")
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
 
 
 class CheckpointWriter(keras.callbacks.Callback):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from datasets.files import WriteError, reason
+from trainers.child_processes import InUseError, open_alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +67,41 @@ class RunDirectory:
     def samples(self) -> Path:
         """Folder of pictures, `epoch_001.png` and on."""
         return self.path / "samples"
+
+    @property
+    def lock(self) -> Path:
+        """Empty file that a process has to itself as long as it trains here."""
+        return self.path / ".lock"
+
+    def check_unused(self) -> None:
+        """Raises `InUseError` if another process trains here; touches nothing."""
+        with contextlib.suppress(OSError):  # `check` says what is wrong with the directory
+            if self.lock.exists():
+                with self.alone():
+                    pass
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps others from training here during the block, for which it makes the directory.
+
+        The file stays, since whoever removed it might take it from under one who has just opened
+        it; the lock does not, however the process ends.
+
+        Raises:
+          InUseError: another process trains here.
+          WriteError: the directory cannot be written to.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = open_alone(self.lock, keep=True)
+        except InUseError as error:
+            raise InUseError(
+                f"another process trains in {self.path}; wait for it or choose another --run_dir"
+            ) from error
+        except OSError as error:
+            raise WriteError(f"could not write {self.lock}: {reason(error)}") from error
+        with file:
+            yield
 
     def check(self, overwrite: bool, resume: bool = False) -> None:
         """Checks that a run can be written here; touches nothing.

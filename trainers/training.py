@@ -166,8 +166,9 @@ def _rolled_back(
         raise NonFiniteError(f"{error}; gave up after {_MOST_ROLLBACKS} rollbacks") from error
     progress.rollbacks += 1
     progress.rate *= _ROLLBACK_RATE
-    # Written at once, so that a run that is killed now does not forget it.
-    checkpoints.save(model, progress)
+    # Written at once, so that a run that is killed now does not forget it. The weights are those of
+    # the checkpoint, and so is their figure, by which it may be the best one.
+    checkpoints.save(model, progress, checkpoints.figure(progress.step))
     if run.team.chief:
         print(
             f"\nwarning: {error}\nGoing back to step {progress.step} with {progress.rate:g} times "

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 
 from bplf_tf import BPLF
 from datasets.files import WriteError
+from tests.checkout import ROOT
 from trainers.averaging import Adam
 from trainers.checkpoints import CheckpointError, Checkpoints, Progress
 
@@ -59,6 +63,15 @@ def test_keeps_the_last_and_the_best(models, checkpoints):
     for step, figure in ((1, 5.0), (2, 4.0), (3, None), (4, 4.5), (5, 4.6)):
         checkpoints.save(models[0], Progress(step), figure)
     assert checkpoints.steps() == [2, 4, 5]
+
+
+def test_the_best_one_is_kept_through_going_back_to_it(models, checkpoints):
+    checkpoints.save(models[0], Progress(100), 4.2)
+    checkpoints.save(models[0], Progress(100, rollbacks=1), checkpoints.figure(100))
+    for step, figure in ((200, 4.5), (300, 4.4), (400, 4.3), (500, 4.35)):
+        checkpoints.save(models[0], Progress(step), figure)
+    assert checkpoints.steps() == [100, 400, 500]
+    assert checkpoints.figure(100) == 4.2
 
 
 DAMAGES = [
@@ -170,3 +183,64 @@ def test_a_failed_write_leaves_the_earlier_one_and_no_rest(models, checkpoints, 
     with pytest.raises(WriteError, match=r"step_000000002: No space left.*step_000000001"):
         failing.save(models[0], Progress(2))
     assert [path.name for path in checkpoints.folder.iterdir()] == ["step_000000001"]
+
+
+# Saves step 5 over itself and is killed, without TensorFlow, after so many of the renames.
+KILLED = """
+import os, sys
+from pathlib import Path
+from trainers import checkpoints
+from trainers.checkpoints import Checkpoints, Progress
+
+folder, left = Path(sys.argv[1]), [int(sys.argv[2])]
+rename = Path.rename
+def renamed(*paths):
+    if not left[0]:
+        os._exit(9)
+    left[0] -= 1
+    return rename(*paths)
+checkpoints._write_tensors = lambda model, folder: (folder / "tensors").write_text("x")
+if left[0] == 2:
+    checkpoints.shutil.rmtree = lambda path, **_: path.exists() and os._exit(9)
+Path.rename = renamed
+Checkpoints(folder, {}).save(None, Progress(5, rollbacks=1))
+"""
+
+
+@pytest.mark.parametrize(("renames", "rollbacks"), [(0, 0), (1, 0), (2, 1)])
+@pytest.mark.parametrize("keep", [1, 3])
+def test_killed_while_one_takes_the_place_of_another(
+    tmp_path, monkeypatch, keep, renames, rollbacks
+):
+    monkeypatch.setattr("trainers.checkpoints._write_tensors", lambda *_: None)
+    monkeypatch.setattr("trainers.checkpoints._load_tensors", lambda *_: None)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", {}, keep)
+    checkpoints.save(None, Progress(5), 4.2)
+    command = [sys.executable, "-c", KILLED, str(checkpoints.folder), str(renames)]
+    assert subprocess.run(command, cwd=ROOT).returncode == 9
+    assert len(list(checkpoints.folder.iterdir())) == 2
+    assert checkpoints.steps() == [5]
+    assert checkpoints.restore(None) == (Progress(5, rollbacks=rollbacks), [])
+    assert checkpoints.figure(5) == (None if rollbacks else 4.2)
+    checkpoints.save(None, Progress(6))
+    expected = ["step_000000005", "step_000000006"]
+    kept = expected if keep > 1 or not rollbacks else expected[1:]
+    assert sorted(path.name for path in checkpoints.folder.iterdir()) == kept
+
+
+def test_where_the_new_one_cannot_take_the_place_the_old_one_keeps_it(
+    models, checkpoints, monkeypatch
+):
+    checkpoints.save(models[0], Progress(5))
+    rename = Path.rename
+
+    def refused(path, target):
+        if path.name.endswith(".partial"):
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(WriteError, match=r"Permission denied.*whole is .*/step_000000005$"):
+        checkpoints.save(models[0], Progress(5, rollbacks=1))
+    assert [path.name for path in checkpoints.folder.iterdir()] == ["step_000000005"]
+    assert checkpoints.restore(models[1])[0] == Progress(5)

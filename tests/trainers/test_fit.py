@@ -1,5 +1,6 @@
 """`trainers.fit` from settings to run directory, on drawn faces of 16x16 pixels."""
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -19,7 +20,9 @@ from datasets.flags import UserError
 from datasets.input import training_dataset
 from trainers import fit, training
 from trainers.averaging import averaged_weights
+from trainers.child_processes import InUseError
 from trainers.nonfinite import NonFiniteError
+from trainers.run_directory import RunDirectory
 from trainers.settings import FitSettings
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +83,7 @@ def test_the_run_directory_is_complete(finished):
     files = sorted(str(file.relative_to(run_dir)) for file in run_dir.rglob("*"))
     files = [file for file in files if "step_" not in file]  # the checkpoints, tested elsewhere
     assert files == [
+        ".lock",
         "best.keras",
         "checkpoints",
         "config.json",
@@ -153,6 +157,66 @@ def test_a_run_is_not_overwritten_unless_told(finished):
     assert {file: file.stat().st_mtime_ns for file in run_dir.rglob("*.*")} == before
     fit.prepare(settings(run_dir, overwrite=True))
     assert {file: file.stat().st_mtime_ns for file in run_dir.rglob("*.*")} == before
+
+
+IN_USE = r"another process trains in .*run; wait for it or choose another --run_dir"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+@pytest.mark.parametrize("change", ["resume", "overwrite"])
+def test_a_directory_in_use_is_left_alone(tmp_path, monkeypatch, change):
+    run_dir = tmp_path / "run"
+    live = run_dir / "checkpoints" / ".step_000000004.99.partial"
+    live.mkdir(parents=True)
+    monkeypatch.setattr(fit, "_load", lambda *_: pytest.fail("it read the data"))
+    with RunDirectory(run_dir).alone(), pytest.raises(UserError, match=IN_USE):
+        fit.main(settings(run_dir, **{change: True}))
+    assert live.is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+def test_a_directory_that_came_into_use_while_the_data_was_read(tmp_path, monkeypatch):
+    run_dir = tmp_path / "run"
+    monkeypatch.setattr(training, "train", lambda _: pytest.fail("it trained"))
+    load, held = fit._load, contextlib.ExitStack()
+
+    def slow_load(*arguments):
+        held.enter_context(RunDirectory(run_dir).alone())
+        monkeypatch.setattr(fit, "_load", load)
+        return load(*arguments)
+
+    monkeypatch.setattr(fit, "_load", slow_load)
+    with held, pytest.raises(UserError, match=IN_USE):
+        fit.main(settings(run_dir))
+
+
+def test_a_run_that_was_made_while_the_data_was_read_is_not_overwritten(tmp_path, monkeypatch):
+    run_dir = tmp_path / "run"
+    monkeypatch.setattr(training, "train", lambda _: pytest.fail("it trained"))
+    load = fit._load
+
+    def slow_load(*arguments):
+        run_dir.mkdir(exist_ok=True)
+        (run_dir / "config.json").write_text("{}")
+        return load(*arguments)
+
+    monkeypatch.setattr(fit, "_load", slow_load)
+    with pytest.raises(UserError, match="already holds a run"):
+        fit.main(settings(run_dir))
+
+
+def test_a_run_has_its_directory_to_itself_and_gives_it_back(tmp_path, monkeypatch):
+    directory = RunDirectory(tmp_path / "run")
+
+    def train(run):
+        if sys.platform != "win32":
+            with pytest.raises(InUseError):
+                run.directory.check_unused()
+        raise NonFiniteError("seen")
+
+    monkeypatch.setattr(training, "train", train)
+    assert fit.main(settings(directory.path)) == fit.NONFINITE
+    directory.check_unused()
 
 
 @pytest.mark.parametrize(
@@ -273,6 +337,10 @@ def test_rollback_gives_up(tmp_path, monkeypatch, capsys):
     message = capsys.readouterr().err
     assert message.count("Going back to step 4") == 3
     assert "gave up after 3 rollbacks" in message
+    # The epoch ended there, so that it may be the best one, however often the run goes back to it.
+    [row] = csv.DictReader((tmp_path / "run" / "metrics.csv").read_text().splitlines())
+    state = (tmp_path / "run" / "checkpoints" / "step_000000004" / "state.json").read_text()
+    assert json.loads(state)["figure"] == float(row["val_bits_per_dim"])
 
 
 def test_rollback_without_a_checkpoint_stops(tmp_path, monkeypatch, capsys):

@@ -78,15 +78,41 @@ def test_a_signal_in_the_final_evaluation_loses_nothing(tmp_path, monkeypatch, c
     assert result["minutes"] > 0
 
 
-def test_ctrl_c_before_training_is_no_traceback(tmp_path, monkeypatch, capsys):
-    def interrupted(_):
-        raise KeyboardInterrupt
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
-    monkeypatch.setattr("trainers.run.Run.first_images", interrupted)
-    assert fit.main(settings(tmp_path / "run")) == 130
+
+def signalled(number):
+    """Stands for any function before the first step, in which the signal comes."""
+
+    def run(*_):
+        os.kill(os.getpid(), number)
+        raise AssertionError("it went on")
+
+    return run
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_before_the_first_step_is_no_traceback(tmp_path, monkeypatch, capsys, number):
+    before = signal.getsignal(number)
+    monkeypatch.setattr("trainers.run.Run.first_images", signalled(number))
+    assert fit.main(settings(tmp_path / "run")) == 128 + number
+    assert signal.getsignal(number) is before
     message = capsys.readouterr().err
-    assert "interrupted" in message
+    assert "interrupted\nno epoch was finished" in message
     assert message.strip().endswith("--resume")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_data_is_read_is_no_traceback(tmp_path, monkeypatch, capsys, number):
+    before = signal.getsignal(number)
+    monkeypatch.setattr("sys.argv", ["trainers/fit.py", "--overwrite", "--flip"])
+    monkeypatch.setattr(fit, "_load", signalled(number))
+    assert fit.main(settings(tmp_path / "run", overwrite=True)) == 128 + number
+    assert signal.getsignal(number) is before
+    message = capsys.readouterr().err
+    assert "interrupted\nnothing was written. Start again with\n" in message
+    assert message.strip().endswith("trainers.fit --overwrite --flip")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,26 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from datasets.files import WriteError
+from tests.checkout import ROOT
+from trainers.child_processes import InUseError
+from trainers.many_runs import log_of, start_alone
 from trainers.run_directory import RunDirectory
+
+posix = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs POSIX locks")
+
+# Trains, as far as others can see, for so many seconds.
+TRAINING = """
+import sys, time
+from pathlib import Path
+from trainers.run_directory import RunDirectory
+with RunDirectory(Path(sys.argv[1])).alone():
+    print("training", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
 
 
 def test_a_fresh_directory_is_not_touched_by_the_check(tmp_path):
@@ -71,3 +90,65 @@ def test_what_goes_wrong_after_the_check_is_said_too(tmp_path):
     (tmp_path / "run").write_text("x")  # as if it had come after the check
     with pytest.raises(WriteError, match=r"could not write .*run: "):
         RunDirectory(tmp_path / "run").create()
+
+
+@pytest.fixture
+def training(tmp_path):
+    """The directory of a run, and the process that trains there."""
+    command = [sys.executable, "-c", TRAINING, str(tmp_path / "runs" / "a"), "600"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"training\n"
+    yield RunDirectory(tmp_path / "runs" / "a"), process
+    process.kill()
+    process.communicate()
+
+
+@posix
+def test_one_process_at_a_time_trains_in_a_directory(training, tmp_path):
+    directory, _ = training
+    in_use = r"another process trains in .*a; wait for it or choose another --run_dir"
+    with pytest.raises(InUseError, match=in_use):
+        directory.check_unused()
+    with pytest.raises(InUseError, match=in_use), directory.alone():
+        pass
+    with RunDirectory(tmp_path / "runs" / "b").alone():
+        pass
+
+
+@posix
+def test_a_killed_process_leaves_no_lock(training):
+    directory, process = training
+    process.kill()
+    process.wait()
+    assert directory.lock.exists()
+    directory.check_unused()
+    with directory.alone():
+        directory.create()
+        with pytest.raises(InUseError):
+            directory.check_unused()
+    directory.check_unused()
+
+
+def test_a_directory_without_a_run_is_unused_and_not_touched(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "run", tmp_path / "file", tmp_path / "file" / "below"):
+        RunDirectory(path).check_unused()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("x")
+    directory = RunDirectory(tmp_path / "file" / "below")
+    with pytest.raises(WriteError, match=r"could not write .*below.*: "), directory.alone():
+        pass
+
+
+@posix
+def test_a_run_among_many_has_its_directory_beside_its_log(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    directory = RunDirectory(tmp_path / "a")
+    command = [sys.executable, "-c", TRAINING, str(directory.path), "0"]
+    process = start_alone(command, log_of(directory.path), os.sched_getaffinity(0), append=False)
+    process.wait()
+    assert log_of(directory.path).read_text() == "training\n"
+    assert process.returncode == 0
