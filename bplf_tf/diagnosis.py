@@ -24,7 +24,8 @@ def explain_nonfinite(
 ) -> str | None:
     """Where the first NaN or infinity of a training step arises, and the largest activations.
 
-    Looks at the weights, then along the flow, then back along its gradients.
+    Looks at the weights, then along the flow, under each image's label and, with label contrast,
+    under the other one, then back along the gradients.
 
     Args:
       model: to look into, with the arithmetic that it trains in.
@@ -41,7 +42,7 @@ def explain_nonfinite(
         return weight
     x = model.training_input(images, step)
     activations: _Largest = []
-    for place, tensors in _walk(model, x, condition, step):
+    for place, tensors in _walks(model, x, condition, step):
         if not all(bool(tf.reduce_all(tf.math.is_finite(tensor))) for tensor in tensors):
             return place + _said("activations", "after", activations)
         activations.append((float(tf.reduce_max(tf.abs(tensors[0]))), place))
@@ -84,10 +85,15 @@ def _nonfinite_loss_or_gradient(
 ) -> str | None:
     variables = model.trainable_variables
     with tf.GradientTape() as tape:
-        log_prob = model.training_log_prob(x, condition, step)
-    if not np.isfinite(log_prob).all():  # of finite latents: their squares are not
+        loss = model.training_loss(x, condition, step)
+        objective = tf.reduce_mean(loss.objective)
+    if not np.isfinite(loss.bits).all():  # of finite latents: their squares are not
         return "the log-likelihood"
-    gradients = tape.gradient(log_prob, variables)
+    if loss.contrast is not None and not np.isfinite(loss.contrast).all():
+        return "the contrast of the labels"
+    if not np.isfinite(objective):
+        return "the loss"
+    gradients = tape.gradient(objective, variables)
     # Paths of Keras variables need not be unique.
     by_variable = {id(v): np.asarray(g) for v, g in zip(variables, gradients, strict=True)}
     largest: _Largest = []
@@ -129,6 +135,17 @@ def _backwards(
         yield f"the principal components, split prior {i}", of(prior.trainable_variables)
     if model.pixel_affine:
         yield "the pixels' affine map", of(model.pixel_affine.trainable_variables)
+
+
+def _walks(
+    model: Training, x: tf.Tensor, condition: tf.Tensor | None, step: int
+) -> Iterator[tuple[str, list[tf.Tensor]]]:
+    """As `_walk`, under every label that a training step looks at the images with."""
+    yield from _walk(model, x, condition, step)
+    others = model.other_condition(x, condition, step)
+    if others is not None:
+        for place, tensors in _walk(model, x, others, step):
+            yield f"{place}, under the other label of the contrast", tensors
 
 
 def _walk(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -18,6 +18,20 @@ from bplf_tf.likelihood import bits_per_dim
 
 # Images that the data-dependent start looks at.
 START_IMAGES = 256
+
+
+class TrainingLoss(NamedTuple):
+    """What a training step makes small, and what it is made of; each `[B]`.
+
+    Attributes:
+      bits: bits/dim of each image under its label.
+      contrast: see `bplf_tf.label_contrast`, in bits/dim; None where it has no part in the loss.
+      objective: their sum, the contrast by its weight.
+    """
+
+    bits: tf.Tensor
+    contrast: tf.Tensor | None
+    objective: tf.Tensor
 
 
 class Training(FlowModel):
@@ -135,15 +149,9 @@ class Training(FlowModel):
         x = self.training_input(images, step)
         condition = self._graph_condition(labels)
         with tf.GradientTape() as tape:
-            log_prob = self.training_log_prob(x, condition, step)
-            bits = bits_per_dim(log_prob, self.config.dimensions)
-            total, count = _sum_and_count(bits, weights)
-            objective = total
-            if condition is not None and self.config.label_contrast:
-                others = other_labels(condition, self._training_keys(x, step))
-                other = self.training_log_prob(x, others, step)
-                contrast = label_contrast(log_prob, other, self.config.dimensions)
-                objective += self.config.label_contrast * _sum_and_count(contrast, weights)[0]
+            loss = self.training_loss(x, condition, step)
+            total, count = _sum_and_count(loss.bits, weights)
+            objective, _ = _sum_and_count(loss.objective, weights)
         gradients = [
             tf.ensure_shape(gradient, variable.shape)
             for gradient, variable in zip(
@@ -170,6 +178,27 @@ class Training(FlowModel):
         """
         images = svd.training_images(images, self.config, step, self.annealing)
         return self._dequantise(images, self._training_keys(images, step))
+
+    def training_loss(
+        self, x: tf.Tensor, condition: tf.Tensor | None, step: tf.Tensor | int
+    ) -> TrainingLoss:
+        """The loss of each image in a training step; arguments as of `training_log_prob`."""
+        log_prob = self.training_log_prob(x, condition, step)
+        bits = bits_per_dim(log_prob, self.config.dimensions)
+        others = self.other_condition(x, condition, step)
+        if others is None:
+            return TrainingLoss(bits, None, bits)
+        other = self.training_log_prob(x, others, step)
+        contrast = label_contrast(log_prob, other, self.config.dimensions)
+        return TrainingLoss(bits, contrast, bits + self.config.label_contrast * contrast)
+
+    def other_condition(
+        self, x: tf.Tensor, condition: tf.Tensor | None, step: tf.Tensor | int
+    ) -> tf.Tensor | None:
+        """The label that each image is told apart from, `[B, E]`; None without label contrast."""
+        if condition is None or not self.config.label_contrast:
+            return None
+        return other_labels(condition, self._training_keys(x, step))
 
     def training_log_prob(
         self, x: tf.Tensor, condition: tf.Tensor | None, step: tf.Tensor | int

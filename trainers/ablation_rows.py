@@ -11,6 +11,7 @@ from datasets.files import write_csv
 from trainers import many_runs
 from trainers.paper_tables import log_likelihood
 from trainers.resumable_runs import Cell
+from trainers.run_notes import THEN, machine_columns
 
 COLUMNS = (
     "dataset", "budget", "amount", "method", "seed", "bits_per_dim", "bits_per_dim_truncated",
@@ -74,13 +75,7 @@ def of_run(cell: Cell) -> Row:
     if "bits_per_dim_truncated" in result:
         row["bits_per_dim_truncated"] = f"{result['bits_per_dim_truncated']:.4f}"
     row["svd_rank"] = result.get("svd_rank", "")
-    machines = cell.machines()
-    for name in ("cores", "at_once"):
-        row[name] = _in_turn(str(machine.get(name, "")) for machine in machines)
-    row["machine"] = _in_turn(
-        " ".join(machine.get(name, "") for name in ("system", "architecture", "processor")).strip()
-        for machine in machines
-    )
+    row |= machine_columns(cell.notes.machines())
     row["curve"] = " ".join(
         f"{epoch['step']}:{float(epoch['minutes']):.3f}:{float(epoch['val_bits_per_dim']):.5f}"
         for epoch in many_runs.read_rows(cell.directory.metrics)
@@ -94,17 +89,10 @@ def of_failed(cell: Cell, why: str) -> Row:
     return {name: row.get(name, "") for name in COLUMNS}
 
 
-_THEN = ", then "
-
-
-def _in_turn(names: Iterable[str]) -> str:
-    return _THEN.join(dict.fromkeys(names))
-
-
 def alike(row: Row, other: Row) -> bool:
     """Whether both were made on one machine, cores and runs beside them, from start to end."""
     same = all(row.get(name, "") == other.get(name, "") for name in _MADE_ON)
-    return same and not any(_THEN in row.get(name, "") for name in _MADE_ON)
+    return same and not any(THEN in row.get(name, "") for name in _MADE_ON)
 
 
 def curve(row: Row) -> list[Point]:

@@ -46,27 +46,39 @@ class InverseError(keras.callbacks.Callback):
             logs["inverse_error"] = error
 
 
-class BitsPerLabel(keras.callbacks.Callback):
-    """Adds `val_bits_per_dim_<label>` to the logs of each epoch, for every label that occurs.
+class BitsPerDim(keras.callbacks.Callback):
+    """Adds bits/dim of held-out images to the logs of each epoch, of all and of every label.
+
+    `val_bits_per_dim` is that of all, where `fit` was given no validation data and so does not log
+    it itself; `val_bits_per_dim_<label>` is that of a label that occurs.
 
     Args:
       images: uint8 `[N, H, W, C]`.
-      labels: their labels, int `[N]`.
+      labels: their labels, int `[N]`, or `None` for an unconditional model.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(self, images: np.ndarray, labels: np.ndarray | None) -> None:
         super().__init__()
         self._images = images
         self._labels = labels
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Adds to the logs."""
+        if logs is None:
+            return
         with averaged_weights(self.model):
             bits = self.model.bits_per_dim(self._images, self._labels)
+        logs.setdefault("val_bits_per_dim", float(bits.mean()))
+        if self._labels is None:
+            return
         for label, name in enumerate(self.model.config.classes):
             chosen = bits[self._labels == label]
-            if logs is not None and len(chosen):
+            if len(chosen):
                 logs[f"val_bits_per_dim_{name}"] = float(chosen.mean())
+
+
+BitsPerLabel = BitsPerDim
+"""What it was called before; for those that still say so."""
 
 
 class LogScaleHistograms(keras.callbacks.Callback):

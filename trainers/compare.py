@@ -17,9 +17,11 @@ from trainers.curves import Curve, save_panels
 from trainers.many_runs import read_rows
 from trainers.run_directory import RunDirectory
 from trainers.settings import choice
+from trainers.training_figure import training_curve
 
 _AXES = ("step", "minutes", "epoch")
-_PANELS = {"in training": "bits_per_dim", "held-out images": "val_bits_per_dim"}
+_IN_TRAINING = "bits_per_dim"
+_PANELS = {"in training": _IN_TRAINING, "held-out images": "val_bits_per_dim"}
 # Settings in which runs may differ without being different runs.
 _OF_NO_INTEREST = ("run_dir", "overwrite", "resume", "data_path")
 
@@ -64,8 +66,17 @@ class Run:
     result: dict[str, Any] | None
 
     def curve(self, figure: str, axis: str) -> Curve:
-        """A column of metrics.csv over another."""
-        return [float(row[axis]) for row in self.rows], [float(row[figure]) for row in self.rows]
+        """A column of metrics.csv over another.
+
+        That in training ends with the figure of `trainers.training_figure`: the last epoch may have
+        been cut short, and its own mean be of a few batches.
+        """
+        values = (
+            training_curve(self.rows)
+            if figure == _IN_TRAINING
+            else [float(row[figure]) for row in self.rows]
+        )
+        return [float(row[axis]) for row in self.rows], values
 
 
 def main(settings: CompareSettings) -> int:
@@ -105,7 +116,7 @@ def _read(path: Path, name: str) -> Run:
 
 
 def markdown(runs: Sequence[Run]) -> str:
-    """Where each run ended, as a Markdown table."""
+    """Where each run ended, as a Markdown table; its figures are where the curves end."""
     lines = [
         "| run | in which it differs | steps | minutes | in training | held-out, after its last "
         "epoch | all held-out images |",
@@ -114,7 +125,7 @@ def markdown(runs: Sequence[Run]) -> str:
     for run, own in zip(runs, _differences([run.settings for run in runs]), strict=True):
         last = run.rows[-1]
         cells = [run.name, own, last["step"], f"{float(last['minutes']):.1f}"]
-        cells += [f"{float(last[figure]):.4f}" for figure in _PANELS.values()]
+        cells += [f"{run.curve(figure, 'step')[1][-1]:.4f}" for figure in _PANELS.values()]
         cells.append(f"{run.result['bits_per_dim']:.4f}" if run.result else "")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

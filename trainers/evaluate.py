@@ -150,7 +150,14 @@ def _measured(
     settings: EvaluateSettings, model: BPLF, source: ImageSource, train: ImageSource | None
 ) -> dict[str, Any]:
     """The figures of `trainers.measure`, with what they are of."""
-    from trainers.measure import bits_of_draws, latent_statistics, mean_and_error, measure, spread
+    from trainers.measure import (
+        bits_of_draws,
+        gap,
+        latent_statistics,
+        mean_and_error,
+        measure,
+        spread,
+    )
 
     draws = settings.importance_samples or settings.draws
     print(f"Measuring {len(source)} images, draws of noise for each: {draws}", flush=True)
@@ -176,7 +183,9 @@ def _measured(
         bits, _ = bits_of_draws(
             model, some.images, labels, settings.batch_size, draws, settings.seed
         )
-        result["train"] = {"images": len(some), **mean_and_error(bits.mean(axis=0))}
+        of_images = mean_and_error(bits.mean(axis=0))
+        result["train"] = {"images": len(some), **of_images}
+        result["train_gap"] = gap(result, of_images)
     if settings.latents:
         result["latents"] = latent_statistics(model, source, settings.seed)
     return result

@@ -17,6 +17,7 @@ from typing import Any
 from datasets.cores import cores
 from trainers.child_processes import InUseError, ended_with_the_block, open_alone
 from trainers.run_directory import RunDirectory
+from trainers.training_figure import training_bits_per_dim
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,19 +115,22 @@ def log_of(directory: Path) -> Path:
 
 
 def figures(directory: RunDirectory) -> dict[str, Any]:
-    """What a run that came to its end reached, as texts and numbers of a table's row."""
+    """What a run that came to its end reached, as texts and numbers of a table's row.
+
+    `train_bits_per_dim` is over the last epoch's worth of steps: see `trainers.training_figure`.
+    """
     result = json.loads(directory.result.read_text())
     config = json.loads(directory.config.read_text())
-    last = read_rows(directory.metrics)[-1]
+    rows = read_rows(directory.metrics)
     git = config.get("git") or {}
     return {
         "bits_per_dim": f"{result['bits_per_dim']:.4f}",
-        "train_bits_per_dim": f"{float(last['bits_per_dim']):.4f}",
+        "train_bits_per_dim": f"{training_bits_per_dim(rows):.4f}",
         "steps": result["steps"],
         "minutes": f"{result['minutes']:.1f}",
         "rollbacks": result.get("rollbacks", 0),
         # Runs of two steps have none: in those the graph is traced.
-        "images_per_second": f"{float(last.get('images_per_second') or 0):.0f}",
+        "images_per_second": f"{float(rows[-1].get('images_per_second') or 0):.0f}",
         "parameters": config["parameters"],
         "seed": config["settings"]["seed"],
         "commit": (git.get("commit") or "")[:12],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,10 @@ def measure(
 
     Returns:
       `images`; `bits_per_dim`, of the untouched images, with its `standard_error`, and
-      `per_label`, both of each label; with several draws, `importance_weighted_bits_per_dim`;
-      `bits_per_dim_truncated` for models that train on truncated images; `inverse_error`, as a
-      fraction of the pixel range, and `inverse_error_images`; `images_per_second` of the density.
+      `per_label`, both of each label; with several draws, `importance_weighted_bits_per_dim` and,
+      for models that train on truncated images, `bits_per_dim_truncated`, with their errors as
+      `..._standard_error`; `inverse_error`, as a fraction of the pixel range, and
+      `inverse_error_images`; `images_per_second` of the density.
 
     Raises:
       NonFiniteError: the bits/dim of an image, or the inversion error, are NaN or infinite.
@@ -54,11 +56,11 @@ def measure(
         }
     if draws > 1:
         bound = importance_weighted(bits, model.config.dimensions)
-        result["importance_weighted_bits_per_dim"] = float(bound.mean())
+        result |= _named("importance_weighted_bits_per_dim", mean_and_error(bound))
     if truncates(model.config):
         images = truncate_images(source.images, model.config.rank).numpy()
         truncated, _ = bits_of_draws(model, images, labels, batch_size, draws, seed)
-        result["bits_per_dim_truncated"] = float(truncated.mean())
+        result |= _named("bits_per_dim_truncated", mean_and_error(truncated.mean(axis=0)))
     some = spread(source, inverse_images)
     error = model.inverse_error(some.images, None if labels is None else some.labels)
     if not math.isfinite(error):
@@ -79,17 +81,18 @@ def table(result: dict[str, Any]) -> str:
     }
     if "importance_weighted_bits_per_dim" in result:
         lines["weighted"] = (
-            f"{result['importance_weighted_bits_per_dim']:.4f} bits/dim, importance-weighted bound"
+            f"{_with_error(result, 'importance_weighted_bits_per_dim')} bits/dim, "
+            "importance-weighted bound"
         )
     if "bits_per_dim_truncated" in result:
         lines["truncated"] = (
-            f"{result['bits_per_dim_truncated']:.4f} bits/dim of truncated images; "
+            f"{_with_error(result, 'bits_per_dim_truncated')} bits/dim of truncated images; "
             "not comparable with figures of untouched ones"
         )
     if "train" in result:
         lines["training data"] = (
             f"{_with_error(result['train'])} on {result['train']['images']} images; the held-out "
-            f"ones cost {result['bits_per_dim'] - result['train']['bits_per_dim']:.4f} more"
+            f"ones cost {_with_error(result['train_gap'])} more"
         )
     for name, figures in result.get("per_label", {}).items():
         lines[f"  {name}"] = f"{_with_error(figures)} on {figures['images']} images"
@@ -102,16 +105,39 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(f"{name:<{width}}{text}" for name, text in lines.items())
 
 
-def _with_error(figures: dict[str, Any]) -> str:
-    text = f"{figures['bits_per_dim']:.4f}"
-    error = figures.get("standard_error")
+def _with_error(figures: Mapping[str, Any], name: str = "bits_per_dim") -> str:
+    text = f"{figures[name]:.4f}"
+    error = figures.get(_error_of(name))
     return text if error is None else f"{text} +- {error:.4f}"
+
+
+def _error_of(name: str) -> str:
+    return "standard_error" if name == "bits_per_dim" else f"{name}_standard_error"
+
+
+def _named(name: str, figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    """A mean and its error under the names that they have beside those of plain bits/dim."""
+    return {name: figures["bits_per_dim"], _error_of(name): figures["standard_error"]}
 
 
 def mean_and_error(bits: np.ndarray) -> dict[str, float | None]:
     """Mean of the images' bits/dim, and the standard error of it as a mean over the population."""
     error = float(bits.std(ddof=1) / math.sqrt(len(bits))) if len(bits) > 1 else None
     return {"bits_per_dim": float(bits.mean()), "standard_error": error}
+
+
+def gap(held_out: Mapping[str, Any], train: Mapping[str, Any]) -> dict[str, float | None]:
+    """How much more held-out images cost than training images, and the standard error of it.
+
+    Args:
+      held_out: as from `mean_and_error`.
+      train: likewise, of other images: the two means are independent.
+    """
+    errors = [figures["standard_error"] for figures in (held_out, train)]
+    return {
+        "bits_per_dim": held_out["bits_per_dim"] - train["bits_per_dim"],
+        "standard_error": None if None in errors else math.hypot(*errors),
+    }
 
 
 def importance_weighted(bits: np.ndarray, dimensions: int) -> np.ndarray:

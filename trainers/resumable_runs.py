@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from datasets.files import write_text
-from trainers import environment, many_runs
+from trainers import many_runs
 from trainers.child_processes import InUseError
 from trainers.many_runs import Planned
 from trainers.nonfinite import NONFINITE
 from trainers.run_directory import RunDirectory
+from trainers.run_notes import RunNotes, check_same_flags
 
 _WHY = {NONFINITE: "a loss was not finite, "}
 
@@ -40,34 +37,9 @@ class Cell:
     directory: RunDirectory
 
     @property
-    def stamp(self) -> Path:
-        """File beside the directory that says with which flags it was begun."""
-        return self.directory.path.with_name(f"{self.directory.path.name}.flags")
-
-    @property
-    def _machines(self) -> Path:
-        return self.directory.path.with_name(f"{self.directory.path.name}.machines")
-
-    def note_machine(self, cores: int, at_once: int) -> None:
-        """Notes on what, on how many cores and beside how many others the run starts or goes on.
-
-        A run knows but the last machine; and where the system cannot deal cores out, not its share.
-        """
-        line = json.dumps({**environment.machine(), "cores": cores, "at_once": at_once})
-        # Where there is no directory, what was noted is of a run that was removed.
-        before = self._machines.read_text(encoding="utf-8") if self._noted else ""
-        write_text(self._machines, f"{before}{line}\n")
-
-    @property
-    def _noted(self) -> bool:
-        return self.directory.path.exists() and self._machines.exists()
-
-    def machines(self) -> list[dict[str, Any]]:
-        """What the run was made on, as noted, one after the other; else what it knows itself."""
-        if self._noted:
-            lines = self._machines.read_text(encoding="utf-8").splitlines()
-            return [json.loads(line) for line in lines]
-        return [json.loads(self.directory.config.read_text())["machine"]]
+    def notes(self) -> RunNotes:
+        """What lies beside the directory."""
+        return RunNotes(self.directory)
 
     @property
     def done(self) -> bool:
@@ -78,12 +50,42 @@ class Cell:
 def check_stamps(cells: Sequence[Cell]) -> None:
     """Raises `ValueError` for a run that was begun with other flags."""
     for cell in cells:
-        begun = cell.stamp.read_text(encoding="utf-8").strip() if cell.stamp.exists() else None
-        if begun is not None and begun != cell.flags:
-            raise ValueError(
-                f"{cell.directory.path} was made with other flags: {begun!r}, and now they would "
-                f"be {cell.flags!r}. Choose another --out, or remove it"
-            )
+        begun = cell.notes.begun_with()
+        if begun is not None:
+            remedy = "Choose another --out, or remove it"
+            check_same_flags(str(cell.directory.path), begun, cell.flags, remedy)
+
+
+def start_noted(
+    notes: RunNotes,
+    of_run: str,
+    more: Sequence[str],
+    cores: set[int],
+    at_once: int,
+    resume: bool,
+) -> subprocess.Popen[bytes]:
+    """Starts a run and notes with which flags, and on what; as `many_runs.start_fit`.
+
+    Args:
+      notes: of the run.
+      of_run: flags of `trainers.fit` that make it the run that it is.
+      more: other flags.
+      cores: numbers of its cores.
+      at_once: runs at the same time.
+      resume: go on from its last checkpoint, if it has one; else it replaces what is there.
+    """
+    # Those that are not meant, too: a flag file may hold them.
+    how = ("--resume", "--nooverwrite") if resume else ("--overwrite", "--noresume")
+    arguments = [*shlex.split(of_run), *how, *more]
+    process = many_runs.start_fit(arguments, notes.directory.path, cores, append=resume)
+    try:
+        # Not before: until then another process may be making the run.
+        notes.note_flags(of_run)
+        notes.note_machine(len(cores), at_once, anew=not resume)
+    except BaseException:  # nobody knows of the process yet
+        process.terminate()
+        raise
+    return process
 
 
 def make(
@@ -119,16 +121,8 @@ def make(
         cell = by_name[run.name]
         if cell.done:
             raise InUseError("another process has made it meanwhile")
-        arguments = [*shlex.split(cell.flags), "--resume"]
-        arguments += [f"--data_path={data_path}"] if data_path else []
-        cell.stamp.parent.mkdir(parents=True, exist_ok=True)
-        write_text(cell.stamp, cell.flags + "\n")
-        process = many_runs.start_fit(arguments, cell.directory.path, cores, append=True)
-        try:
-            cell.note_machine(len(cores), at_once)
-        except BaseException:  # nobody knows of the process yet
-            process.terminate()
-            raise
+        place = [f"--data_path={data_path}"] if data_path else []
+        process = start_noted(cell.notes, cell.flags, place, cores, at_once, resume=True)
         bar.set_description(f"{cell.method}, seed {cell.seed}")
         return process
 

@@ -6,6 +6,9 @@ A line of the plan is a name and the flags of `trainers.fit` in which the run di
 
     baseline:
     narrow: --width=64,64,64
+
+Runs that the csv holds are not made again; one that was made with other flags, its own or common
+ones, is an error, so that a csv never tells of another plan. Runs that were stopped go on.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +24,15 @@ from datasets import flags
 from datasets.files import write_csv
 from datasets.flags import setting
 from trainers import many_runs
+from trainers.checkpoints import Checkpoints
 from trainers.many_runs import Planned, read_rows
+from trainers.resumable_runs import start_noted
 from trainers.run_directory import RunDirectory
+from trainers.run_notes import RunNotes, check_same_flags, machine_columns
 
 _COLUMNS = (
     "name", "flags", "common", "bits_per_dim", "train_bits_per_dim", "steps", "minutes",
-    "images_per_second", "parameters", "seed", "cores", "commit", "failed",
+    "images_per_second", "parameters", "seed", "cores", "machine", "commit", "failed",
 )  # fmt: skip
 
 
@@ -79,9 +86,10 @@ def main(settings: SweepSettings) -> int:
         plan = read_plan(Path(settings.plan or ""))
         out = Path(settings.out or "")
         rows = read_rows(out)
+        done = {row["name"]: row for row in rows if not row["failed"]}
+        _check_rows(settings, plan, done)
     except (ValueError, OSError) as error:
         raise flags.UserError(str(error)) from error
-    done = {row["name"] for row in rows if not row["failed"]}
     left = [run for run in plan if run.name not in done]
     print(f"{len(plan)} runs, {len(plan) - len(left)} of them done", flush=True)
 
@@ -91,19 +99,48 @@ def main(settings: SweepSettings) -> int:
 
     def ended(run: Planned, code: int, cores: int) -> None:
         nonlocal rows
-        row = _row(run, settings, code, cores)
+        del cores  # noted at the start
+        row = _row(run, settings, code)
         rows = [*(r for r in rows if r["name"] != run.name), row]
         write_csv(out, _COLUMNS, rows)  # after each, so that a sweep may be stopped at any time
         print(f"{run.name}: {row['failed'] or row['bits_per_dim'] + ' bits/dim'}", flush=True)
 
     for run in many_runs.run_all(left, settings.at_once, start, ended):
         print(f"{run.name}: another process makes it")
+    _print_table(settings, plan, rows)
     names = {run.name for run in left}
-    print(markdown(rows))
     return 1 if any(row["failed"] for row in rows if row["name"] in names) else 0
 
 
-def markdown(rows: list[dict[str, str]]) -> str:
+def _flags(settings: SweepSettings, run: Planned) -> str:
+    """All flags of a run, the common ones first."""
+    return f"{settings.common} {run.flags}".strip()
+
+
+def _check_rows(
+    settings: SweepSettings, plan: Sequence[Planned], done: Mapping[str, dict[str, str]]
+) -> None:
+    """Raises `ValueError` where a row has the name of a run with other flags."""
+    for run in plan:
+        if row := done.get(run.name):
+            before = f"{row['common']} {row['flags']}".strip()
+            remedy = "Give the run another name, or choose another --out and --runs"
+            what = f"the run {run.name!r} of {settings.out}"
+            check_same_flags(what, before, _flags(settings, run), remedy)
+
+
+def _print_table(
+    settings: SweepSettings, plan: Sequence[Planned], rows: Sequence[dict[str, str]]
+) -> None:
+    """Prints the runs of the plan, and others of the csv as far as they have its common flags."""
+    names, common = {run.name for run in plan}, shlex.split(settings.common)
+    shown = [r for r in rows if r["name"] in names or shlex.split(r["common"]) == common]
+    print(markdown(shown))
+    if others := len(rows) - len(shown):
+        print(f"{others} runs of {settings.out} have another --common and are left out")
+
+
+def markdown(rows: Sequence[dict[str, str]]) -> str:
     """The runs that ended well as a Markdown table, the best first."""
     lines = [
         "| run | its flags | bits/dim | in training | steps | minutes | images/s | parameters |",
@@ -119,17 +156,22 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 
 def _start(run: Planned, settings: SweepSettings, cores: set[int]) -> subprocess.Popen[bytes]:
-    arguments = [*shlex.split(settings.common), *shlex.split(run.flags), "--overwrite"]
-    return many_runs.start_fit(arguments, Path(settings.runs) / run.name, cores)
+    directory, of_run = RunDirectory(Path(settings.runs) / run.name), _flags(settings, run)
+    notes = RunNotes(directory)
+    begun = bool(Checkpoints(directory.checkpoints, {}).steps())
+    # A run of other flags that failed, or was stopped, is of no use.
+    resume = begun and notes.begun_with() == of_run
+    return start_noted(notes, of_run, (), cores, settings.at_once, resume)
 
 
-def _row(run: Planned, settings: SweepSettings, code: int, cores: int) -> dict[str, str]:
+def _row(run: Planned, settings: SweepSettings, code: int) -> dict[str, str]:
     directory = RunDirectory(Path(settings.runs) / run.name)
     row: dict[str, Any] = {"name": run.name, "flags": run.flags, "common": settings.common}
     if code:
         log = many_runs.log_of(directory.path)
         return _texts({**row, "failed": f"exit code {code}, see {log}"})
-    return _texts({**row, **many_runs.figures(directory), "cores": cores})
+    made_on = machine_columns(RunNotes(directory).machines())
+    return _texts({**row, **many_runs.figures(directory), **made_on})
 
 
 def _texts(row: dict[str, Any]) -> dict[str, str]:

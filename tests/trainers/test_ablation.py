@@ -161,11 +161,11 @@ def test_the_bar_counts_the_whole_plan(tmp_path, monkeypatch):
 def test_a_run_remembers_all_that_it_was_made_on(tmp_path):
     directory = RunDirectory(tmp_path / "seed_0")
     cell = Cell("glow", 0, "--flags", directory)
-    cell.note_machine(4, at_once=1)  # of a start that came to nothing
-    cell.note_machine(2, at_once=1)
+    cell.notes.note_machine(4, at_once=1)  # of a start that came to nothing
+    cell.notes.note_machine(2, at_once=1)
     directory.path.mkdir()
-    cell.note_machine(1, at_once=2)
-    assert [machine["cores"] for machine in cell.machines()] == [2, 1]
+    cell.notes.note_machine(1, at_once=2)
+    assert [machine["cores"] for machine in cell.notes.machines()] == [2, 1]
     result = {"bits_per_dim": 3.0, "steps": 2, "minutes": 1.0, "rollbacks": 1}
     directory.result.write_text(json.dumps(result))
     config = {

@@ -56,13 +56,22 @@ def test_inverse_error_is_that_of_the_average(averaging_model):
     assert 0 < logs["inverse_error"] < 1e-4
 
 
-def test_bits_per_label_are_those_of_the_average(averaging_model):
+def test_bits_per_dim_are_those_of_the_average(averaging_model):
     logs = {}
-    callback = callbacks.BitsPerLabel(IMAGES, np.zeros(20, int))  # no image of the second class
+    callback = callbacks.BitsPerDim(IMAGES, np.zeros(20, int))  # no image of the second class
     attached(callback, averaging_model).on_epoch_end(0, logs)
     with averaged_weights(averaging_model):
         bits = averaging_model.bits_per_dim(IMAGES, 0)
-    assert logs == {"val_bits_per_dim_cat": pytest.approx(float(bits.mean()), rel=1e-6)}
+    mean = pytest.approx(float(bits.mean()), rel=1e-6)
+    assert logs == {"val_bits_per_dim": mean, "val_bits_per_dim_cat": mean}
+
+
+def test_bits_per_dim_that_fit_has_validated_stay(averaging_model):
+    logs = {"val_bits_per_dim": 3.5}
+    callback = callbacks.BitsPerDim(IMAGES, LABELS)
+    attached(callback, averaging_model).on_epoch_end(0, logs)
+    assert logs["val_bits_per_dim"] == 3.5
+    assert set(logs) == {"val_bits_per_dim", "val_bits_per_dim_cat", "val_bits_per_dim_dog"}
 
 
 @pytest.mark.parametrize("conditional", [True, False])
@@ -76,7 +85,7 @@ def test_each_works_in_a_fit_that_knows_nothing_of_this_package(
     log = tmp_path / "log.csv"
     every = [
         callbacks.InverseError(IMAGES, labels),
-        *([callbacks.BitsPerLabel(IMAGES, LABELS)] if conditional else []),
+        callbacks.BitsPerDim(IMAGES, labels),
         callbacks.NonFiniteGuard(),
         callbacks.LogScaleHistograms(tmp_path / "histograms"),
         callbacks.SampleGrid(
@@ -87,8 +96,10 @@ def test_each_works_in_a_fit_that_knows_nothing_of_this_package(
     ]  # fmt: skip
     fitted = model.fit(IMAGES, labels, batch_size=10, epochs=2, verbose=0, callbacks=every)
     assert fitted.history["inverse_error"][-1] == model.inverse_error(IMAGES, labels)
+    bits = model.bits_per_dim(IMAGES, labels)
+    last = fitted.history["val_bits_per_dim"][-1]
+    assert last == pytest.approx(float(bits.mean()), rel=1e-6)
     if conditional:
-        bits = model.bits_per_dim(IMAGES, LABELS)
         for label, name in enumerate(config.classes):
             last = fitted.history[f"val_bits_per_dim_{name}"][-1]
             assert last == pytest.approx(float(bits[label == LABELS].mean()), rel=1e-6)

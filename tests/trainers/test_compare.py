@@ -63,6 +63,21 @@ def test_it_prints_where_the_runs_ended_and_in_what_they_differ(runs, tmp_path, 
         assert len(picture.getcolors(2**24)) > 10
 
 
+def test_a_last_epoch_of_one_batch_is_no_upturn(tmp_path, monkeypatch, capsys):
+    write_run(tmp_path / "a", [(5.5, 5.0), (4.5, 4.25), (9.5, 4.24)], {})
+    path = tmp_path / "a" / "metrics.csv"
+    path.write_text(path.read_text().replace("3,300,", "3,201,"))
+    drawn = []
+    monkeypatch.setattr(compare, "save_panels", lambda *given: drawn.append(given))
+    settings = CompareSettings(runs=str(tmp_path / "a"), out=str(tmp_path / "curves.png"))
+    assert compare.main(settings) == 0
+    ((panels, *_),) = drawn
+    places, values = panels["in training"]["a"]
+    assert (places, values) == ([100, 200, 201], pytest.approx([5.5, 4.5, 4.55]))
+    assert panels["held-out images"]["a"] == ([100, 200, 201], [5.0, 4.25, 4.24])
+    assert "| a |  | 201 | 1.5 | 4.5500 | 4.2400 |  |" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -6,11 +6,13 @@ from PIL import Image
 
 import datasets
 from bplf_tf import BPLF, EMOTIONS, ModelConfig
+from bplf_tf.svd import truncate_images
 from datasets import ImageSource
 from datasets.flags import UserError
 from trainers import evaluate
 from trainers.evaluate import EvaluateSettings
 from trainers.measure import (
+    gap,
     importance_weighted,
     latent_statistics,
     measure,
@@ -92,7 +94,33 @@ def test_importance_weighted_bound_is_the_log_of_the_mean_likelihood():
 def test_several_draws_give_the_bound(model, source):
     figures = measure(model, source, draws=4, inverse_images=2)
     assert figures["importance_weighted_bits_per_dim"] < figures["bits_per_dim"]
+    of_draws = model.bits_per_draw(source.images, source.labels, draws=4)
+    bound = importance_weighted(of_draws, model.config.dimensions)
+    error = figures["importance_weighted_bits_per_dim_standard_error"]
+    assert error == pytest.approx(bound.std(ddof=1) / np.sqrt(14), rel=1e-4)
     assert "importance_weighted_bits_per_dim" not in measure(model, source, inverse_images=2)
+
+
+def test_figures_of_truncated_images_have_an_error(source):
+    model = BPLF(ModelConfig(classes=EMOTIONS, svd_protocol="paper", **SMALL))
+    model.initialize(source.images, source.labels)
+    figures = measure(model, source, draws=2, inverse_images=2)
+    images = truncate_images(source.images, model.config.rank).numpy()
+    bits = model.bits_per_dim(images, source.labels, draws=2)
+    assert figures["bits_per_dim_truncated"] == pytest.approx(float(bits.mean()), abs=1e-5)
+    error = figures["bits_per_dim_truncated_standard_error"]
+    assert error == pytest.approx(bits.std(ddof=1) / np.sqrt(14), rel=1e-3)
+
+
+def test_the_gap_has_the_error_of_a_difference():
+    held_out = {"bits_per_dim": 4.5, "standard_error": 0.03}
+    train = {"bits_per_dim": 4.25, "standard_error": 0.04}
+    assert gap(held_out, train) == {
+        "bits_per_dim": 0.25,
+        "standard_error": pytest.approx(0.05),
+    }
+    one_image = {"bits_per_dim": 4.25, "standard_error": None}
+    assert gap(held_out, one_image) == {"bits_per_dim": 0.25, "standard_error": None}
 
 
 def test_latents_of_data_that_the_model_drew_are_standard_normal(source):
@@ -130,6 +158,30 @@ def test_table():
     assert "2.3e-06 of the pixel range" in lines[1]
     assert "812" in lines[2]
     assert "not comparable" in lines[3]
+
+
+def test_table_of_figures_with_their_errors():
+    lines = table(
+        {
+            "images": 3589,
+            "bits_per_dim": 4.32109,
+            "standard_error": 0.01,
+            "importance_weighted_bits_per_dim": 4.3,
+            "importance_weighted_bits_per_dim_standard_error": 0.02,
+            "bits_per_dim_truncated": 3.1,
+            "bits_per_dim_truncated_standard_error": 0.03,
+            "train": {"images": 3000, "bits_per_dim": 4.3, "standard_error": 0.04},
+            "train_gap": {"bits_per_dim": 0.02109, "standard_error": 0.0412},
+            "inverse_error": 2.34e-6,
+            "inverse_error_images": 1000,
+            "images_per_second": 812.3,
+        }
+    ).splitlines()
+    assert "4.3211 +- 0.0100 on 3589" in lines[0]
+    assert "4.3000 +- 0.0200 bits/dim, importance-weighted" in lines[3]
+    assert "3.1000 +- 0.0300 bits/dim of truncated images" in lines[4]
+    assert "4.3000 +- 0.0400 on 3000" in lines[5]
+    assert lines[5].endswith("the held-out ones cost 0.0211 +- 0.0412 more")
 
 
 def test_a_subset_is_spread_over_a_sorted_source(source):
@@ -181,10 +233,16 @@ def test_all_that_can_be_asked_for(tmp_path, capsys):
     assert (result["draws"], result["seed"], result["images"]) == (3, 2, 6)
     assert result["importance_weighted_bits_per_dim"] < result["bits_per_dim"]
     validation = datasets.load("folder", "validation", data_path=tmp_path / "data")
-    bits = model.bits_per_dim(validation.images, validation.labels, seed=2, draws=3)
-    assert result["bits_per_dim"] == pytest.approx(float(bits.mean()), abs=1e-5)
+    held_out = model.bits_per_dim(validation.images, validation.labels, seed=2, draws=3)
+    assert result["bits_per_dim"] == pytest.approx(float(held_out.mean()), abs=1e-5)
     some = spread(source, 6)
     bits = model.bits_per_dim(some.images, some.labels, seed=2, draws=3)
+    assert result["train_gap"] == {
+        "bits_per_dim": pytest.approx(float(held_out.mean() - bits.mean()), abs=1e-5),
+        "standard_error": pytest.approx(
+            np.sqrt((held_out.var(ddof=1) + bits.var(ddof=1)) / 6), rel=1e-3
+        ),
+    }
     assert result["train"]["images"] == 6
     assert result["train"]["bits_per_dim"] == pytest.approx(float(bits.mean()), abs=1e-5)
     assert [list(of) for of in result["latents"]] == [["level", "mean", "variance", "kurtosis"]]

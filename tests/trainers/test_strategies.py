@@ -307,7 +307,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from bplf_tf import BPLF
-from trainers.callbacks import BitsPerLabel, InverseError, NonFiniteGuard
+from trainers.callbacks import BitsPerDim, InverseError, NonFiniteGuard
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -318,7 +318,7 @@ with strategy.scope():
 images = np.random.default_rng(0).integers(0, 256, (21, 8, 8, 1), np.uint8)
 labels = np.arange(21, dtype=np.int32) % 2
 data = tf.data.Dataset.from_tensor_slices((images, labels)).batch(8)
-callbacks = [InverseError(images, labels), BitsPerLabel(images, labels), NonFiniteGuard()]
+callbacks = [InverseError(images, labels), BitsPerDim(images, labels), NonFiniteGuard()]
 history = model.fit(data, validation_data=data, epochs=2, callbacks=callbacks, verbose=0).history
 mean = float(model.bits_per_dim(images, labels).mean())
 print(json.dumps({"replicas": strategy.num_replicas_in_sync, "mean": mean, **history}))
