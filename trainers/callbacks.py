@@ -77,10 +77,6 @@ class BitsPerDim(keras.callbacks.Callback):
                 logs[f"val_bits_per_dim_{name}"] = float(chosen.mean())
 
 
-BitsPerLabel = BitsPerDim
-"""What it was called before; for those that still say so."""
-
-
 class LogScaleHistograms(keras.callbacks.Callback):
     """Writes histograms of every level's log-scales for TensorBoard after each epoch.
 

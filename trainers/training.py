@@ -242,7 +242,7 @@ def _callbacks(
         ImagesPerSecond(settings.batch_size, len(run.train)),
         callbacks.InverseError(few.images, few.labels if settings.conditional else None),
         *(
-            [callbacks.BitsPerLabel(validation.images, validation.labels)]
+            [callbacks.BitsPerDim(validation.images, validation.labels)]
             if settings.bits_per_label
             else []
         ),
