@@ -10,6 +10,7 @@ with all that lies between; it has to serve the same model.
 from __future__ import annotations
 
 import pathlib
+import re
 import sys
 import tempfile
 import time
@@ -29,6 +30,11 @@ _BATCHES = common_flags.define_integers("batches", ["1", "8", "32"], "Images of 
 _CALLS = flags.DEFINE_integer("calls", 200, "Timed calls of each contender.", lower_bound=2)
 _URL = flags.DEFINE_string("url", None, "A server, grpc://host:port, of the same model.")
 _SERVED_NAME = flags.DEFINE_string("served_name", "bplf", "Name of the model on that server.")
+flags.register_validator(
+    _URL,
+    lambda url: url is None or re.fullmatch(r"grpc://[^/]+:\d+", url) is not None,
+    message="must be grpc://host:port: the server is called by gRPC, without TLS",
+)
 flags.adopt_module_key_flags(common_flags)
 
 _WARM_UP = 3

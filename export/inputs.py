@@ -20,6 +20,8 @@ LARGEST_WEIGHT = 100.0
 # Of a standard normal number; images that no training resembles have some hundred.
 LARGEST_LATENT = 100_000.0
 _LARGEST_FLOAT = 3e38
+# Characters of a string that an error repeats: gRPC has no room for a sentence beyond 8 KiB.
+_SHOWN_CHARACTERS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,7 @@ def label_name(name: str, classes: Sequence[str]) -> Input:
         f"be one of {', '.join(classes)}",
         lambda rows: tf.reduce_any(tf.equal(rows[:, tf.newaxis], list(classes)), axis=1),
         classes[0].encode(),
+        _beginning,
     )
 
 
@@ -168,6 +171,14 @@ def strength(low: float = -LARGEST_STRENGTH, high: float = LARGEST_STRENGTH) -> 
         lambda rows: (rows >= low) & (rows <= high),
         1.0,
     )
+
+
+def _beginning(rows: tf.Tensor) -> tf.Tensor:
+    """What an error can say of strings, whatever bytes they are: valid UTF-8, and not long."""
+    rows = tf.strings.substr(rows, 0, 4 * _SHOWN_CHARACTERS + 4)  # a character has 4 bytes or fewer
+    text = tf.strings.unicode_transcode(rows, "UTF-8", "UTF-8", errors="replace")
+    cut = tf.strings.substr(text, 0, _SHOWN_CHARACTERS, unit="UTF8_CHAR")
+    return tf.where(tf.equal(cut, text), text, cut + "...")
 
 
 def _always(rows: tf.Tensor) -> tf.Tensor:

@@ -188,7 +188,11 @@ class _Functions:
         return (inputs.label_name(name, self.classes),) if self.classes else ()
 
     def _one_hot(self, label: tf.Tensor) -> tf.Tensor:
-        return tf.one_hot(label, len(self.classes), dtype=tf.float32)
+        # By arithmetic: of tf.one_hot or tf.equal and the product with a table, the converter makes
+        # a lookup where a call has one row. In TFLite that fails on a label beyond the table, which
+        # is to come back blank, and holds the table once more, in float32.
+        numbers = tf.range(len(self.classes), dtype=tf.float32)
+        return tf.nn.relu(1 - tf.abs(tf.cast(label, tf.float32)[:, tf.newaxis] - numbers))
 
     def _named(self, names: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.equal(names[:, tf.newaxis], list(self.classes)), tf.float32)

@@ -95,6 +95,11 @@ class EvaluateSettings(MetricSettings):
                 "--metrics needs a held-out --split, validation or test: the judge was trained on "
                 "the training images"
             )
+        if self.train_gap and self.split == "train":
+            raise ValueError(
+                "--train_gap needs a held-out --split, validation or test: it compares with the "
+                "training images"
+            )
         model_path(self.model)
         self.check_metrics()
 

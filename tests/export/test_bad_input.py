@@ -71,6 +71,32 @@ def test_unknown_name(served):
         served("sample_png", **given)
 
 
+LONG = "é" * 60
+NAMES = {
+    "invalid UTF-8": (b"\xff\xfe", r"got.*\[\ufffd\ufffd\]"),
+    "half a character": ("é".encode()[:1], r"got.*\[\ufffd\]"),
+    "9000 bytes": (b"x" * 9000, r"got.*\[x{60}\.\.\.\]"),
+    "9000 bytes that are no UTF-8": (b"\xff" * 9000, r"got.*\[\ufffd{60}\.\.\.\]"),
+    "60 characters": (LONG.encode(), rf"got.*\[{LONG}\]"),
+    "61 characters": (f"{LONG}é".encode(), rf"got.*\[{LONG}\.\.\.\]"),
+    "empty": (b"", r"got.*\[\]"),
+}
+
+
+@pytest.mark.parametrize(("name", "message"), NAMES.values(), ids=NAMES.keys())
+def test_names_of_any_bytes(served, saved_model_folder, name, message):
+    """Repeated as far as a sentence can hold them: gRPC takes 8 KiB, and Python only UTF-8."""
+    given = sample_inputs(label=text("happy", name))
+    told = f"must be one of anger, .*{message}"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=told) as raised:
+        served("sample_png", **given)
+    assert len(raised.value.message.encode()) < 1000
+    sample = tf.saved_model.load(str(saved_model_folder)).signatures["sample_png"]
+    labels = tf.constant([b"happy", name])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=told):
+        sample(**{key: tf.constant(value) for key, value in (given | {"label": labels}).items()})
+
+
 def test_a_missing_seed(served):
     given = sample_inputs()
     del given["seed"]

@@ -503,3 +503,15 @@ def test_benchmark(model_file, served, tmp_path):
     ]
     seconds = json.loads(out.read_text())["seconds"]
     assert all(len(calls) == 2 and min(calls) > 0 for calls in seconds["3"].values())
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8501", "grpcs://localhost:8500", "grpc://host"])
+def test_benchmark_of_what_is_no_grpc(url):
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.serving", "--model=nowhere", f"--url={url}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert f"--url={url}: must be grpc://host:port" in done.stderr

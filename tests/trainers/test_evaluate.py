@@ -285,6 +285,7 @@ def test_users_mistakes(model, tmp_path):
         ({}, "the model's labels are cat, dog; those of drawn_faces are anger"),
         ({"network_dtype": "int8"}, "must be one of"),
         ({"split": "public"}, "split must be one of"),
+        ({"train_gap": True, "split": "train"}, "--train_gap needs a held-out --split"),
         ({"importance_samples": 1}, "--importance_samples must be 2 or more, got 1"),
         ({"label_strength": -1.0}, "--label_strength must not be negative, got -1.0"),
         ({"temperature": -1.0}, "--temperature must not be negative, got -1.0"),
