@@ -432,6 +432,28 @@ def test_the_newest_request_is_answered_where_the_one_before_fails(stub):
     settle(stub)
 
 
+def test_a_face_keeps_the_choices_that_drew_it(stub):
+    """Where the seed is no number to draw from, the controls say what no face shows."""
+    from selenium.webdriver.support.ui import Select
+
+    choose(stub, "seed", 99999999999)
+    wait_until(stub, lambda: "the seed must be a whole number" in text(stub, "status"))
+    element(stub, "label").send_keys("sad")
+    assert stub.switch_to.active_element == element(stub, "label")
+    stub.find_elements("css selector", "#faces button")[3].click()
+    assert text(stub, "chosen-text") == "Face 4 of seed 0, happy"
+    assert element(stub, "chosen-face").get_attribute("aria-label") == text(stub, "chosen-text")
+    name = element(stub, "download-chosen").get_attribute("download")
+    assert name == "happy_seed_0_face_4.png"
+    element(stub, "edit-chosen").click()
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As "))
+    assert Select(element(stub, "source")).first_selected_option.text == "happy"
+    choose(stub, "seed", 5)
+    wait_until(stub, lambda: text(stub, "chosen-text") == "Face 4 of seed 5, sad")
+    settle(stub)
+    assert text(stub, "status") == "Ready."
+
+
 def test_missing_model_is_told(driver, site, tmp_path):
     broken = tmp_path / "site"
     shutil.copytree(site, broken)
