@@ -37,6 +37,11 @@ function say(text, isError = false) {
   $('status').classList.toggle('error', isError);
 }
 
+/** Calls `changed` once for each new value: a select has one at `change`, which some drivers tell it by alone. */
+function onNewValue(control, changed) {
+  control.addEventListener(control.tagName === 'SELECT' ? 'change' : 'input', changed);
+}
+
 function fillSelect(select, options) {
   select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
 }
@@ -127,7 +132,7 @@ function newFaces(model) {
     if (!outdated()) say('Ready.');
   }
 
-  for (const id of ['label', 'second-label', 'share', 'temperature', 'seed']) $(id).addEventListener('input', sample);
+  for (const id of ['label', 'second-label', 'share', 'temperature', 'seed']) onNewValue($(id), sample);
   $('sample-form').addEventListener('submit', (event) => {
     event.preventDefault();
     $('seed').value = crypto.getRandomValues(new Int32Array(1))[0];
@@ -201,7 +206,7 @@ function changeExpression(model, chosenFace) {
     if (file) open(file);
     else $('photo-error').textContent = 'That is no file. Drop a picture file, or choose one.';
   });
-  for (const id of ['source', 'target', 'strength']) $(id).addEventListener('input', transfer);
+  for (const id of ['source', 'target', 'strength']) onNewValue($(id), transfer);
   $('transfer-form').addEventListener('submit', (event) => event.preventDefault());
   $('edit-chosen').addEventListener('click', () => {
     const face = chosenFace();

@@ -12,6 +12,7 @@ from PIL import Image
 from bplf_tf import EMOTIONS, PixelSynthesis
 from datasets.pairs import load_pairs
 from export import web
+from tests.export import page_picture
 from tests.export.browser import chromium, pixels, requested_hosts, served, skip_without_browser
 from tests.export.png_files import promising
 from tests.programs import skip_without
@@ -66,9 +67,15 @@ def text(driver, name):
 
 
 def choose(driver, name, value):
-    """Sets a select or an input as a user would, with its event."""
+    """Clicks an option of a select, or sets an input as a user would, with its event."""
+    from selenium.webdriver.support.ui import Select
+
+    control = element(driver, name)
+    if control.tag_name == "select":
+        Select(control).select_by_value(str(value))
+        return
     script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'));"
-    driver.execute_script(script, element(driver, name), str(value))
+    driver.execute_script(script, control, str(value))
 
 
 def settle(driver):
@@ -297,6 +304,13 @@ def test_readable_on_a_phone(page):
         assert all(one.size["height"] >= 36 for one in targets if one.is_displayed())
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_picture_of_the_page(site, tmp_path):
+    skip_without_browser()
+    page_picture.take(site, tmp_path / "page.png")
+    with Image.open(tmp_path / "page.png") as picture:
+        assert picture.size == (page_picture.WIDTH, page_picture.HEIGHT)
 
 
 def test_model_card_is_shown(page, model):
