@@ -155,9 +155,10 @@ function changeExpression(model, chosenFace) {
       source = null;
       $('before-text').textContent = 'What the model sees, taken as neutral';
     } else if (source === AS_LIKELIEST) {
-      picture.label ??= await model.likeliestLabel(values);
-      if (outdated()) return;
-      source = picture.label;
+      const label = picture.label ?? await model.likeliestLabel(values);
+      if (outdated()) return; // the picture may be another one by now
+      picture.label = label;
+      source = label;
       $('before-text').textContent = `What the model sees: likeliest as ${model.labels[source]}`;
     } else {
       $('before-text').textContent = `What the model sees, taken as ${model.labels[Number(source)]}`;

@@ -446,6 +446,30 @@ def test_the_newest_request_is_answered_where_the_one_before_fails(stub):
     settle(stub)
 
 
+def test_faces_of_choices_that_were_left_are_not_drawn_to_the_end(stub):
+    """The answers of the model come before any task of the browser, as those of LiteRT.js."""
+    stub.execute_script(
+        """
+        window.drawn = 0;
+        answers.sample_condition = () => { window.drawn += 1; return image(90); };
+        const temperature = document.getElementById('temperature');
+        let event = 0;
+        const drag = () => {
+          temperature.value = 0.1 * event;
+          temperature.dispatchEvent(new Event('input'));
+          event += 1;
+          if (event < 10) setTimeout(drag);
+        };
+        drag();
+        """
+    )
+    wait_until(stub, lambda: text(stub, "temperature-value") == "0.90")
+    settle(stub)
+    assert (faces(stub)[..., 0] == 90).all()
+    drawn = stub.execute_script("return window.drawn")
+    assert 12 <= drawn < 5 * 12  # ten times twelve, were no event to get in
+
+
 def test_a_face_keeps_the_choices_that_drew_it(stub):
     """Where the seed is no number to draw from, the controls say what no face shows."""
     from selenium.webdriver.support.ui import Select
