@@ -194,7 +194,11 @@ function changeExpression(model, chosenFace) {
     }
   }
 
-  $('photo').addEventListener('change', () => $('photo').files[0] && open($('photo').files[0]));
+  $('photo').addEventListener('change', () => {
+    const file = $('photo').files[0];
+    $('photo').value = ''; // or the same file, chosen again, would be no change
+    if (file) open(file);
+  });
   $('drop').addEventListener('dragover', (event) => {
     event.preventDefault();
     $('drop').classList.add('over');

@@ -470,6 +470,17 @@ def test_faces_of_choices_that_were_left_are_not_drawn_to_the_end(stub):
     assert 12 <= drawn < 5 * 12  # ten times twelve, were no event to get in
 
 
+def test_the_same_photo_can_be_uploaded_again(stub, tmp_path):
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As "))
+    stub.find_elements("css selector", "#faces button")[2].click()
+    element(stub, "edit-chosen").click()
+    wait_until(stub, lambda: not element(stub, "crop").is_displayed())
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: element(stub, "crop").is_displayed())
+
+
 def test_a_face_keeps_the_choices_that_drew_it(stub):
     """Where the seed is no number to draw from, the controls say what no face shows."""
     from selenium.webdriver.support.ui import Select
