@@ -37,6 +37,11 @@ function say(text, isError = false) {
   $('status').classList.toggle('error', isError);
 }
 
+/** Calls `changed` once for each new value: a select has one at `change`, which some drivers tell it by alone. */
+function onNewValue(control, changed) {
+  control.addEventListener(control.tagName === 'SELECT' ? 'change' : 'input', changed);
+}
+
 function fillSelect(select, options) {
   select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
 }
@@ -71,7 +76,7 @@ function likelihood(metrics) {
 
 function newFaces(model) {
   let chosen = 0;
-  let pictures = [];
+  const faces = []; // each with the choices it was drawn with, which the controls may have left since
   const buttons = Array.from({length: FACES}, (_, row) => {
     const button = document.createElement('button');
     button.type = 'button';
@@ -81,20 +86,17 @@ function newFaces(model) {
   });
   $('faces').replaceChildren(...buttons);
 
-  const name = () => {
-    const first = model.labels[Number($('label').value)];
-    if (!$('second-label').value) return first;
-    return `${first} and ${model.labels[Number($('second-label').value)]}`;
-  };
+  const name = ({label, second}) => (second === null ? model.labels[label] : `${model.labels[label]} and ${model.labels[second]}`);
 
   function choose(row) {
     chosen = row;
     buttons.forEach((button, i) => button.setAttribute('aria-pressed', String(i === row)));
-    if (!pictures[row]) return;
-    draw($('chosen-face'), pictures[row], model);
-    $('chosen-text').textContent = `Face ${row + 1} of seed ${$('seed').value}, ${name()}`;
+    const face = faces[row];
+    if (!face) return;
+    draw($('chosen-face'), face.picture, model);
+    $('chosen-text').textContent = `Face ${row + 1} of seed ${face.seed}, ${name(face)}`;
     $('chosen-face').setAttribute('aria-label', $('chosen-text').textContent);
-    offerDownload($('download-chosen'), $('chosen-face'), `${name().replaceAll(' ', '_')}_seed_${$('seed').value}_face_${row + 1}.png`);
+    offerDownload($('download-chosen'), $('chosen-face'), `${name(face).replaceAll(' ', '_')}_seed_${face.seed}_face_${row + 1}.png`);
     $('chosen').hidden = false;
   }
 
@@ -111,21 +113,26 @@ function newFaces(model) {
     $('share').disabled = second === null;
     $('share-value').textContent = `${Math.round(100 * $('share').value)} %`;
     $('temperature-value').textContent = Number($('temperature').value).toFixed(2);
-    if (!$('seed').reportValidity()) return;
-    const condition = model.condition(Number($('label').value), second, Number($('share').value));
+    if (!$('seed').checkValidity()) {
+      if (document.activeElement === $('seed')) $('seed').reportValidity(); // which takes the focus
+      say(`No new faces: the seed must be a whole number from ${$('seed').min} to ${$('seed').max}.`, true);
+      return;
+    }
+    const [label, share] = [Number($('label').value), Number($('share').value)];
+    const condition = model.condition(label, second, share);
     const [temperature, seed] = [Number($('temperature').value), Number($('seed').value)];
     $('faces').setAttribute('aria-busy', 'true');
-    pictures = [];
     for (let row = 0; row < FACES && !outdated(); row++) {
-      pictures[row] = await model.sample(condition, temperature, seed, row);
-      draw(buttons[row].firstChild, pictures[row], model);
-      buttons[row].setAttribute('aria-label', `Face ${row + 1}, ${name()}`);
+      const picture = await model.sample(condition, temperature, seed, row);
+      faces[row] = {picture, label, second, seed};
+      draw(buttons[row].firstChild, picture, model);
+      buttons[row].setAttribute('aria-label', `Face ${row + 1}, ${name(faces[row])}`);
       if (row === chosen) choose(row);
     }
     if (!outdated()) say('Ready.');
   }
 
-  for (const id of ['label', 'second-label', 'share', 'temperature', 'seed']) $(id).addEventListener('input', sample);
+  for (const id of ['label', 'second-label', 'share', 'temperature', 'seed']) onNewValue($(id), sample);
   $('sample-form').addEventListener('submit', (event) => {
     event.preventDefault();
     $('seed').value = crypto.getRandomValues(new Int32Array(1))[0];
@@ -133,7 +140,7 @@ function newFaces(model) {
   });
   choose(0);
   sample();
-  return () => ({picture: pictures[chosen], label: Number($('label').value), mixed: $('second-label').value !== ''});
+  return () => faces[chosen];
 }
 
 function changeExpression(model, chosenFace) {
@@ -148,9 +155,10 @@ function changeExpression(model, chosenFace) {
       source = null;
       $('before-text').textContent = 'What the model sees, taken as neutral';
     } else if (source === AS_LIKELIEST) {
-      picture.label ??= await model.likeliestLabel(values);
-      if (outdated()) return;
-      source = picture.label;
+      const label = picture.label ?? await model.likeliestLabel(values);
+      if (outdated()) return; // the picture may be another one by now
+      picture.label = label;
+      source = label;
       $('before-text').textContent = `What the model sees: likeliest as ${model.labels[source]}`;
     } else {
       $('before-text').textContent = `What the model sees, taken as ${model.labels[Number(source)]}`;
@@ -186,7 +194,11 @@ function changeExpression(model, chosenFace) {
     }
   }
 
-  $('photo').addEventListener('change', () => $('photo').files[0] && open($('photo').files[0]));
+  $('photo').addEventListener('change', () => {
+    const file = $('photo').files[0];
+    $('photo').value = ''; // or the same file, chosen again, would be no change
+    if (file) open(file);
+  });
   $('drop').addEventListener('dragover', (event) => {
     event.preventDefault();
     $('drop').classList.add('over');
@@ -199,13 +211,14 @@ function changeExpression(model, chosenFace) {
     if (file) open(file);
     else $('photo-error').textContent = 'That is no file. Drop a picture file, or choose one.';
   });
-  for (const id of ['source', 'target', 'strength']) $(id).addEventListener('input', transfer);
+  for (const id of ['source', 'target', 'strength']) onNewValue($(id), transfer);
   $('transfer-form').addEventListener('submit', (event) => event.preventDefault());
   $('edit-chosen').addEventListener('click', () => {
-    const {picture: values, label, mixed} = chosenFace();
-    if (!values) return; // it is being drawn anew, or could not be
+    const face = chosenFace();
+    if (!face) return; // it could not be drawn
+    const {picture: values, label, second} = face;
     $('crop').parentElement.hidden = true; // it has the model's size already
-    $('source').value = mixed ? AS_LIKELIEST : String(label);
+    $('source').value = second !== null ? AS_LIKELIEST : String(label);
     if ($('target').value === String(label)) $('target').value = String((label + 1) % model.labels.length);
     take(values);
     $('target').focus();

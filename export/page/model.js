@@ -104,6 +104,8 @@ class Model {
     } finally {
       // LiteRT.js leaves the memory of tensors to its callers.
       for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.delete();
+      // Its promises resolve before the browser's next task: without this no event gets in between two runs.
+      await new Promise((done) => setTimeout(done));
     }
   }
 }

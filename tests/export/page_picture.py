@@ -22,6 +22,7 @@ def take(site: Path, out: Path) -> None:
     with served(site) as url, chromium() as driver:
         size = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         driver.get(url)
         wait = WebDriverWait(driver, 60)
         wait.until(lambda _: driver.find_element("id", "status").text == "Ready.")

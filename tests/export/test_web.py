@@ -12,6 +12,7 @@ from PIL import Image
 from bplf_tf import EMOTIONS, PixelSynthesis
 from datasets.pairs import load_pairs
 from export import web
+from tests.export import page_picture
 from tests.export.browser import chromium, pixels, requested_hosts, served, skip_without_browser
 from tests.export.png_files import promising
 from tests.programs import skip_without
@@ -66,9 +67,15 @@ def text(driver, name):
 
 
 def choose(driver, name, value):
-    """Sets a select or an input as a user would, with its event."""
+    """Clicks an option of a select, or sets an input as a user would, with its event."""
+    from selenium.webdriver.support.ui import Select
+
+    control = element(driver, name)
+    if control.tag_name == "select":
+        Select(control).select_by_value(str(value))
+        return
     script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'));"
-    driver.execute_script(script, element(driver, name), str(value))
+    driver.execute_script(script, control, str(value))
 
 
 def settle(driver):
@@ -299,6 +306,13 @@ def test_readable_on_a_phone(page):
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_picture_of_the_page(site, tmp_path):
+    skip_without_browser()
+    page_picture.take(site, tmp_path / "page.png")
+    with Image.open(tmp_path / "page.png") as picture:
+        assert picture.size == (page_picture.WIDTH, page_picture.HEIGHT)
+
+
 def test_model_card_is_shown(page, model):
     card = text(page, "card")
     assert ", ".join(model.config.classes) in card
@@ -430,6 +444,63 @@ def test_the_newest_request_is_answered_where_the_one_before_fails(stub):
     choose(stub, "temperature", 0.7)
     wait_until(stub, lambda: "That did not work: out of memory" in text(stub, "status"))
     settle(stub)
+
+
+def test_faces_of_choices_that_were_left_are_not_drawn_to_the_end(stub):
+    """The answers of the model come before any task of the browser, as those of LiteRT.js."""
+    stub.execute_script(
+        """
+        window.drawn = 0;
+        answers.sample_condition = () => { window.drawn += 1; return image(90); };
+        const temperature = document.getElementById('temperature');
+        let event = 0;
+        const drag = () => {
+          temperature.value = 0.1 * event;
+          temperature.dispatchEvent(new Event('input'));
+          event += 1;
+          if (event < 10) setTimeout(drag);
+        };
+        drag();
+        """
+    )
+    wait_until(stub, lambda: text(stub, "temperature-value") == "0.90")
+    settle(stub)
+    assert (faces(stub)[..., 0] == 90).all()
+    drawn = stub.execute_script("return window.drawn")
+    assert 12 <= drawn < 5 * 12  # ten times twelve, were no event to get in
+
+
+def test_the_same_photo_can_be_uploaded_again(stub, tmp_path):
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As "))
+    stub.find_elements("css selector", "#faces button")[2].click()
+    element(stub, "edit-chosen").click()
+    wait_until(stub, lambda: not element(stub, "crop").is_displayed())
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: element(stub, "crop").is_displayed())
+
+
+def test_a_face_keeps_the_choices_that_drew_it(stub):
+    """Where the seed is no number to draw from, the controls say what no face shows."""
+    from selenium.webdriver.support.ui import Select
+
+    choose(stub, "seed", 99999999999)
+    wait_until(stub, lambda: "the seed must be a whole number" in text(stub, "status"))
+    element(stub, "label").send_keys("sad")
+    assert stub.switch_to.active_element == element(stub, "label")
+    stub.find_elements("css selector", "#faces button")[3].click()
+    assert text(stub, "chosen-text") == "Face 4 of seed 0, happy"
+    assert element(stub, "chosen-face").get_attribute("aria-label") == text(stub, "chosen-text")
+    name = element(stub, "download-chosen").get_attribute("download")
+    assert name == "happy_seed_0_face_4.png"
+    element(stub, "edit-chosen").click()
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As "))
+    assert Select(element(stub, "source")).first_selected_option.text == "happy"
+    choose(stub, "seed", 5)
+    wait_until(stub, lambda: text(stub, "chosen-text") == "Face 4 of seed 5, sad")
+    settle(stub)
+    assert text(stub, "status") == "Ready."
 
 
 def test_missing_model_is_told(driver, site, tmp_path):
