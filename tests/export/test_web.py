@@ -481,6 +481,39 @@ def test_the_same_photo_can_be_uploaded_again(stub, tmp_path):
     wait_until(stub, lambda: element(stub, "crop").is_displayed())
 
 
+def test_first_photo_is_shown_under_another_label_than_its_own(stub, tmp_path):
+    happy = EMOTIONS.index("happy")
+    stub.execute_script(
+        """
+        const [likeliest, labels] = arguments;
+        let call = 0;
+        answers.log_prob = () => numbers(call++ % labels === likeliest ? -1 : -2);
+        """,
+        happy,
+        len(EMOTIONS),
+    )
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As "))
+    assert text(stub, "before-text").endswith("likeliest as happy")
+    assert text(stub, "after-text").startswith(f"As {EMOTIONS[happy + 1]},")
+    # A target that was chosen stays.
+    choose(stub, "target", happy)
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As happy,"))
+    upload(stub, tmp_path / "photo.png")
+    choose(stub, "strength", 0.5)
+    wait_until(stub, lambda: text(stub, "after-text") == "As happy, strength 0.50")
+
+
+def test_hint_about_dragging_goes_with_the_photo(stub, tmp_path):
+    element(stub, "edit-chosen").click()
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As "))
+    assert not element(stub, "crop-hint").is_displayed()
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: element(stub, "crop-hint").is_displayed())
+
+
 def test_a_face_keeps_the_choices_that_drew_it(stub):
     """Where the seed is no number to draw from, the controls say what no face shows."""
     from selenium.webdriver.support.ui import Select
