@@ -267,4 +267,6 @@ async function start() {
   changeExpression(model, newFaces(model));
 }
 
+// What is dropped beside the box, or before the model is there, must not make the browser leave the page.
+for (const kind of ['dragover', 'drop']) window.addEventListener(kind, (event) => event.preventDefault());
 start();

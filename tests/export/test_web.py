@@ -227,6 +227,26 @@ def test_photo_is_dropped(page, tmp_path):
     assert text(page, "photo-error") == ""
 
 
+DROP_BESIDE = """
+const given = {dataTransfer: new DataTransfer(), bubbles: true, cancelable: true};
+const events = ['dragover', 'drop'].map((kind) => new DragEvent(kind, given));
+for (const event of events) document.body.dispatchEvent(event);
+return events.map((event) => event.defaultPrevented);
+"""
+
+
+def test_what_is_dropped_beside_the_box_is_not_opened_by_the_browser(driver, site, tmp_path):
+    folder = tmp_path / "site"
+    shutil.copytree(site, folder)
+    never = "export async function loadLiteRt() { await new Promise(() => {}); }"
+    runtime = folder / "runtime" / "core" / "dist" / "index.js"
+    runtime.write_text(f"{never}\nexport class Tensor {{}}\nexport function loadAndCompile() {{}}")
+    with served(folder) as url:
+        driver.get(url)
+        assert text(driver, "status").startswith("Loading the model.")
+        assert driver.execute_script(DROP_BESIDE) == [True, True]
+
+
 def test_crop_by_keyboard(page, model, tmp_path):
     """The photo gets brighter to the right, and so does what the model sees of it."""
     from selenium.webdriver.common.keys import Keys
