@@ -241,6 +241,7 @@ function changeExpression(model, chosenFace) {
 }
 
 async function start() {
+  say('Loading the model.'); // in place of what index.html says where no script can run
   let model;
   try {
     model = await loadModel();

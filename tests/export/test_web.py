@@ -243,7 +243,7 @@ def test_what_is_dropped_beside_the_box_is_not_opened_by_the_browser(driver, sit
     runtime.write_text(f"{never}\nexport class Tensor {{}}\nexport function loadAndCompile() {{}}")
     with served(folder) as url:
         driver.get(url)
-        assert text(driver, "status").startswith("Loading the model.")
+        assert text(driver, "status") == "Loading the model."
         assert driver.execute_script(DROP_BESIDE) == [True, True]
 
 
@@ -554,6 +554,11 @@ def test_a_face_keeps_the_choices_that_drew_it(stub):
     wait_until(stub, lambda: text(stub, "chosen-text") == "Face 4 of seed 5, sad")
     settle(stub)
     assert text(stub, "status") == "Ready."
+
+
+def test_a_page_without_a_server_says_what_it_needs(driver, site):
+    driver.get((site / "index.html").as_uri())
+    assert "the page needs a web server" in text(driver, "status")
 
 
 def test_missing_model_is_told(driver, site, tmp_path):
