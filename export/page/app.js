@@ -145,6 +145,12 @@ function newFaces(model) {
 
 function changeExpression(model, chosenFace) {
   const picture = {values: null, label: null};
+  let targetIsOpen = true; // until the first likeliest label is known, or a target chosen
+
+  /** Moves the target off this label: a first picture is to show a change. */
+  function keepTargetOff(label) {
+    if ($('target').value === String(label)) $('target').value = String((label + 1) % model.labels.length);
+  }
 
   const transfer = latestOnly(async (outdated) => {
     if (!picture.values) return;
@@ -158,6 +164,8 @@ function changeExpression(model, chosenFace) {
       const label = picture.label ?? await model.likeliestLabel(values);
       if (outdated()) return; // the picture may be another one by now
       picture.label = label;
+      if (targetIsOpen) keepTargetOff(label);
+      targetIsOpen = false;
       source = label;
       $('before-text').textContent = `What the model sees: likeliest as ${model.labels[source]}`;
     } else {
@@ -181,12 +189,17 @@ function changeExpression(model, chosenFace) {
     transfer();
   }
 
+  function showCrop(shown) {
+    $('crop').parentElement.hidden = !shown;
+    $('crop-hint').hidden = !shown;
+  }
+
   const crop = new CropWindow($('crop'), $('zoom'), () => take(cropOf(crop.bitmap, crop.square, model)));
 
   async function open(file) {
     try {
       const bitmap = await readPhoto(file);
-      $('crop').parentElement.hidden = false;
+      showCrop(true);
       $('source').value = AS_LIKELIEST;
       crop.show(bitmap);
     } catch (error) {
@@ -212,14 +225,15 @@ function changeExpression(model, chosenFace) {
     else $('photo-error').textContent = 'That is no file. Drop a picture file, or choose one.';
   });
   for (const id of ['source', 'target', 'strength']) onNewValue($(id), transfer);
+  $('target').addEventListener('change', () => { targetIsOpen = false; });
   $('transfer-form').addEventListener('submit', (event) => event.preventDefault());
   $('edit-chosen').addEventListener('click', () => {
     const face = chosenFace();
     if (!face) return; // it could not be drawn
     const {picture: values, label, second} = face;
-    $('crop').parentElement.hidden = true; // it has the model's size already
+    showCrop(false); // it has the model's size already
     $('source').value = second !== null ? AS_LIKELIEST : String(label);
-    if ($('target').value === String(label)) $('target').value = String((label + 1) % model.labels.length);
+    keepTargetOff(label);
     take(values);
     $('target').focus();
     $('editor').scrollIntoView({block: 'nearest'});
@@ -227,6 +241,7 @@ function changeExpression(model, chosenFace) {
 }
 
 async function start() {
+  say('Loading the model.'); // in place of what index.html says where no script can run
   let model;
   try {
     model = await loadModel();
@@ -253,4 +268,6 @@ async function start() {
   changeExpression(model, newFaces(model));
 }
 
+// What is dropped beside the box, or before the model is there, must not make the browser leave the page.
+for (const kind of ['dragover', 'drop']) window.addEventListener(kind, (event) => event.preventDefault());
 start();

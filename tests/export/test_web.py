@@ -227,6 +227,26 @@ def test_photo_is_dropped(page, tmp_path):
     assert text(page, "photo-error") == ""
 
 
+DROP_BESIDE = """
+const given = {dataTransfer: new DataTransfer(), bubbles: true, cancelable: true};
+const events = ['dragover', 'drop'].map((kind) => new DragEvent(kind, given));
+for (const event of events) document.body.dispatchEvent(event);
+return events.map((event) => event.defaultPrevented);
+"""
+
+
+def test_what_is_dropped_beside_the_box_is_not_opened_by_the_browser(driver, site, tmp_path):
+    folder = tmp_path / "site"
+    shutil.copytree(site, folder)
+    never = "export async function loadLiteRt() { await new Promise(() => {}); }"
+    runtime = folder / "runtime" / "core" / "dist" / "index.js"
+    runtime.write_text(f"{never}\nexport class Tensor {{}}\nexport function loadAndCompile() {{}}")
+    with served(folder) as url:
+        driver.get(url)
+        assert text(driver, "status") == "Loading the model."
+        assert driver.execute_script(DROP_BESIDE) == [True, True]
+
+
 def test_crop_by_keyboard(page, model, tmp_path):
     """The photo gets brighter to the right, and so does what the model sees of it."""
     from selenium.webdriver.common.keys import Keys
@@ -481,6 +501,39 @@ def test_the_same_photo_can_be_uploaded_again(stub, tmp_path):
     wait_until(stub, lambda: element(stub, "crop").is_displayed())
 
 
+def test_first_photo_is_shown_under_another_label_than_its_own(stub, tmp_path):
+    happy = EMOTIONS.index("happy")
+    stub.execute_script(
+        """
+        const [likeliest, labels] = arguments;
+        let call = 0;
+        answers.log_prob = () => numbers(call++ % labels === likeliest ? -1 : -2);
+        """,
+        happy,
+        len(EMOTIONS),
+    )
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As "))
+    assert text(stub, "before-text").endswith("likeliest as happy")
+    assert text(stub, "after-text").startswith(f"As {EMOTIONS[happy + 1]},")
+    # A target that was chosen stays.
+    choose(stub, "target", happy)
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As happy,"))
+    upload(stub, tmp_path / "photo.png")
+    choose(stub, "strength", 0.5)
+    wait_until(stub, lambda: text(stub, "after-text") == "As happy, strength 0.50")
+
+
+def test_hint_about_dragging_goes_with_the_photo(stub, tmp_path):
+    element(stub, "edit-chosen").click()
+    wait_until(stub, lambda: text(stub, "after-text").startswith("As "))
+    assert not element(stub, "crop-hint").is_displayed()
+    Image.fromarray(large_photo()).save(tmp_path / "photo.png")
+    upload(stub, tmp_path / "photo.png")
+    wait_until(stub, lambda: element(stub, "crop-hint").is_displayed())
+
+
 def test_a_face_keeps_the_choices_that_drew_it(stub):
     """Where the seed is no number to draw from, the controls say what no face shows."""
     from selenium.webdriver.support.ui import Select
@@ -501,6 +554,11 @@ def test_a_face_keeps_the_choices_that_drew_it(stub):
     wait_until(stub, lambda: text(stub, "chosen-text") == "Face 4 of seed 5, sad")
     settle(stub)
     assert text(stub, "status") == "Ready."
+
+
+def test_a_page_without_a_server_says_what_it_needs(driver, site):
+    driver.get((site / "index.html").as_uri())
+    assert "the page needs a web server" in text(driver, "status")
 
 
 def test_missing_model_is_told(driver, site, tmp_path):
