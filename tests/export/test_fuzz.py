@@ -16,9 +16,7 @@ from export import png
 from tests.export.pixels import assert_same_pixels
 from tests.export.png_files import KINDS, SIDE, by_pillow, file_of, split
 
-CALLS = 5000
-CAREFUL = 0.2  # share that is drawn right in all inputs
-REFUSED = 2000  # at least
+CALLS = 2000
 SEED = 11
 NUMBERS = 8  # of the images of that seed
 TEMPERATURES = (0.3, 0.7, 1.0)
@@ -65,7 +63,6 @@ def answered(calls, *names):
 
 def test_every_refusal_is_a_sentence_and_every_kind_occurs(calls):
     told = [message for *_, message in calls if message is not None]
-    assert len(told) >= REFUSED
     kinds = collections.Counter()
     for message in told:
         kind = next((one for one in REFUSALS if re.search(one, message)), None)
@@ -77,7 +74,7 @@ def test_every_refusal_is_a_sentence_and_every_kind_occurs(calls):
 
 def test_what_is_answered_is_whole(calls):
     outputs = collections.Counter(name for name, _, outputs, _ in calls if outputs)
-    assert sum(outputs.values()) > 0.3 * CALLS
+    assert sum(outputs.values()) > 0.4 * CALLS
     assert len(outputs) == 8
     assert min(outputs.values()) > 0.02 * CALLS, outputs
     for _, given, found, _ in calls:
@@ -165,17 +162,17 @@ def read(files):
 
 
 class Caller:
-    """Draws the inputs of calls, right and wrong ones."""
+    """Draws the inputs of calls, right in most."""
 
     def __init__(self, rng, classes, images):
         self.rng, self.classes, self.images = rng, classes, images[:64]
 
     def inputs(self, wanted):
-        """Of a signature's inputs: all right in two of ten calls, and by chance in others."""
+        """Of a signature's inputs: all right in six of ten calls."""
         rows = int(self.rng.choice([1, 1, 1, 2, 2, 3, 8]))
         if self.chance(0.04):
             rows = int(self.rng.choice([0, 9]))
-        careful = self.chance(CAREFUL)
+        careful = self.chance(0.6)
         given = {}
         for name, about in sorted(wanted.items()):  # a map's own order changes
             dtype = tf.as_dtype(about.dtype)
