@@ -95,8 +95,9 @@ def test_likelihoods_and_latents(calls, form, model, faces):
     np.testing.assert_allclose(call("log_prob", **given)["bits_per_dim"], expected, atol=tolerance)
     latent = call("encode", **given)["latent"]
     decoded = call("decode", latent=latent, label=faces.labels)["image"]
-    equal = 0.98 if form == "dynamic_int8" else 0.9999
-    assert_same_pixels(decoded, faces.images, equal=equal)
+    # 8-bit activations are rounded anew in either direction, by kernels that differ among CPUs.
+    equal, largest = (0.98, 9) if form == "dynamic_int8" else (0.9999, 1)
+    assert_same_pixels(decoded, faces.images, largest, equal)
 
 
 def test_sizes(contents, model):
