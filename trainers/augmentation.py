@@ -20,7 +20,7 @@ from datasets.cores import cores
 from datasets.files import write_json
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers.classifier import ARCHITECTURES
+from trainers.classifier import ARCHITECTURES, NETWORK_DTYPES
 from trainers.settings import choice
 from trainers.threads import set_threads
 
@@ -48,6 +48,7 @@ class AugmentationSettings:
         30, "Passes of each classifier over as many images as the largest set has."
     )
     max_minutes: float | None = setting(None, "Most minutes of each classifier.")
+    network_dtype: str = setting("float32", f"Arithmetic: {' or '.join(NETWORK_DTYPES)}.")
     seeds: int = setting(3, "Classifiers of each kind, from --seed on.")
     seed: int = setting(0, "Of the first.")
     out: str | None = setting(None, "JSON file to write the figures to.")
@@ -60,6 +61,7 @@ class AugmentationSettings:
         choice("generated", self.generated, NAMES)
         choice("split", self.split, SPLITS[1:])
         choice("architecture", self.architecture, ARCHITECTURES)
+        choice("network_dtype", self.network_dtype, NETWORK_DTYPES)
         if not self.generated_path:
             raise ValueError("--generated_path is required: the generated images")
         for name in ("limit", "epochs", "seeds"):
@@ -101,6 +103,7 @@ def main(settings: AugmentationSettings) -> int:
                 architecture=settings.architecture,
                 epochs=settings.epochs,
                 max_minutes=settings.max_minutes,
+                network_dtype=settings.network_dtype,
             ),
             repeated=True,
         )

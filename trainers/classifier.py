@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from trainers.classifier_fit import ClassifierPlan
 
 ARCHITECTURES = ("a", "b")
+NETWORK_DTYPES = ("float32", "mixed_bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +64,11 @@ class ClassifierSettings:
         "and turn them by half of it of a turn, at random; 0 is off.",
     )
     seed: int = setting(0, "Of the weights' start, the order and the augmentation.")
+    network_dtype: str = setting(
+        "float32",
+        f"Arithmetic of the fit: {' or '.join(NETWORK_DTYPES)}. The classifier itself computes in "
+        "float32.",
+    )
 
     def check(self) -> None:
         """Checks what needs no data; raises `ValueError` naming the flag."""
@@ -70,6 +76,7 @@ class ClassifierSettings:
         choice("dataset", self.dataset, NAMES)
         choice("split", self.split, SPLITS[1:])
         choice("architecture", self.architecture, ARCHITECTURES)
+        choice("network_dtype", self.network_dtype, NETWORK_DTYPES)
         for name in ("image_size", "limit", "epochs", "patience", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:

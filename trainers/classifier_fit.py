@@ -31,6 +31,8 @@ class ClassifierPlan:
       move: share of a side by which they are moved, enlarged or made smaller at random, and half
         of which, in turns, by which they are turned; 0 leaves them as they are.
       seed: of the weights' start, the order, the augmentation and the images kept back.
+      network_dtype: arithmetic of the fit, float32 or mixed_bfloat16; what comes out of it computes
+        in float32.
     """
 
     architecture: str = "a"
@@ -42,6 +44,7 @@ class ClassifierPlan:
     flip: bool = True
     move: float = 0.08
     seed: int = 0
+    network_dtype: str = "float32"
 
 
 def fit_classifier(
@@ -65,7 +68,9 @@ def fit_classifier(
       NonFiniteError: the loss is no number any more.
     """
     keras.utils.set_random_seed(plan.seed)
-    classifier = ExpressionClassifier(train.image_shape, train.classes, plan.architecture)
+    classifier = ExpressionClassifier(
+        train.image_shape, train.classes, plan.architecture, plan.network_dtype
+    )
     trained = keras.Sequential([*augmentation(plan), classifier])
     trained.compile(
         optimizer=keras.optimizers.Adam(plan.learning_rate),
@@ -100,7 +105,7 @@ def fit_classifier(
     )
     if not np.isfinite(history.history["loss"]).all():
         raise NonFiniteError(f"the classifier's loss was {history.history['loss'][-1]}")
-    return classifier
+    return classifier.in_float32()
 
 
 def augmentation(plan: ClassifierPlan) -> list[keras.layers.Layer]:

@@ -33,6 +33,16 @@ def test_it_learns_and_is_measured_on_what_it_has_not_seen():
     assert all(sum(map(int, row[1:])) == 20 for row in rows)
 
 
+def test_what_was_fitted_in_bfloat16_reads_in_float32():
+    plan = dataclasses.replace(QUICK, network_dtype="mixed_bfloat16")
+    fitted = fit_classifier(brightness_source(), plan, verbose=0)
+    assert {layer.compute_dtype for layer in fitted._trunk.layers} == {"float32"}
+    held_out = brightness_source("validation", 60, seed=1)
+    assert read_figures(fitted, held_out)["accuracy"] > 0.9
+    weights = fit_classifier(brightness_source(), QUICK, verbose=0).get_weights()
+    assert any(np.any(a != b) for a, b in zip(fitted.get_weights(), weights, strict=True))
+
+
 def test_a_tenth_of_each_label_is_kept_back():
     labels = np.repeat([0, 1, 2], [100, 50, 9])
     fitted, kept = kept_apart(labels, seed=0)
