@@ -33,7 +33,11 @@ def plain(inputs: Any, dtype: str) -> Any:
             x = layers.Activation("relu", dtype=dtype)(_normalised(dtype)(x))
         x = layers.MaxPooling2D(2, padding="same", dtype=dtype)(x)
     x = layers.Dropout(0.3, dtype=dtype)(layers.Flatten(dtype=dtype)(x))
-    return layers.Dense(FEATURES, activation="relu", dtype=dtype)(x)
+    # Normalised too: thousands of inputs of one sign move it so far in the first steps that
+    # without it most of its numbers, or all, are 0 for every image from then on.
+    x = layers.Dense(FEATURES, use_bias=False, dtype=dtype)(x)
+    x = layers.BatchNormalization(momentum=0.9, dtype=dtype)(x)
+    return layers.Activation("relu", dtype=dtype)(x)
 
 
 def residual(inputs: Any, dtype: str) -> Any:

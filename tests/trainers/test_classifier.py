@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+import datasets
 from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from datasets.flags import UserError
 from tests.trainers.brightness import CLASSES, brightness_source, pictures
@@ -115,3 +116,10 @@ def test_mistakes(changes, message, tmp_path):
     given = {"out": str(tmp_path / "model.keras"), **changes}
     with pytest.raises(UserError, match=message):
         classifier.main(ClassifierSettings(**given))
+
+
+def test_the_first_steps_leave_features_alive():
+    source = datasets.load("drawn_faces", "train", limit=350)  # too few for more than a start
+    fitted = fit_classifier(source, ClassifierPlan("a", epochs=4, batch_size=32), verbose=0)
+    features = fitted.features(source.images)
+    assert np.mean(features.max(axis=0) > 0) > 0.8  # one in twenty before they were normalised
