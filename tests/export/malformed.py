@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from tests.export.png_files import SIDE, picture, promising, saved
+from tests.export.png_files import SIDE, UNSOUND, picture, promising, saved
 
 LABELS = ("label", "source", "target")
 UNKNOWN = ("", "Happy", " happy", "happy\0", "hapy", "3", "\0", "é" * 50, b"\xff\xfe", "x" * 9000)
@@ -116,5 +116,10 @@ KINDS = {
         named("png_bytes"),
         one_of(HUGE),
         "png_bytes must be a PNG of 16x16 pixels, got.*a PNG of 10000x10000 pixels",
+    ),
+    "PNG that loses its transparency": Malformed(
+        named("png_bytes"),
+        one_of(list(UNSOUND.values())),
+        "png_bytes must be a PNG of which no part is damaged or out of place",
     ),
 }

@@ -5,7 +5,16 @@ import pytest
 import tensorflow as tf
 
 from export import png
-from tests.export.png_files import KINDS, SIDE, by_pillow, file_of, picture, promising, split
+from tests.export.png_files import (
+    KINDS,
+    SIDE,
+    UNSOUND,
+    by_pillow,
+    file_of,
+    picture,
+    promising,
+    split,
+)
 
 
 @pytest.mark.parametrize("file", KINDS.values(), ids=KINDS.keys())
@@ -42,30 +51,6 @@ def test_descriptions_of_files():
     ]
 
 
-def changed(file, old, new):
-    assert file.count(old) == 1
-    return file.replace(old, new)
-
-
-def in_order(kind, *numbers):
-    chunks = split(KINDS[kind])
-    return file_of(*(chunks[number] for number in numbers))
-
-
-# Of a palette: header, palette, transparency, pixels, end. Of grey: the same without a palette.
-PALETTE, GREY = "palette with alpha", "grey with a transparent one"
-UNSOUND = {
-    "transparency damaged": changed(KINDS[PALETTE], b"tRNS\x00", b"tRNS\x01"),
-    "transparency of grey damaged": changed(KINDS[GREY], b"tRNS\x00M", b"tRNS\x00L"),
-    "its name damaged": changed(KINDS[PALETTE], b"tRNS", b"tRNs"),
-    "its name become another's": changed(KINDS[GREY], b"tRNS", b"gRNS"),
-    "behind the pixels": in_order(PALETTE, 0, 1, 3, 2, 4),
-    "of grey, behind the pixels": in_order(GREY, 0, 2, 1, 3),
-    "before the palette": in_order(PALETTE, 0, 2, 1, 3, 4),
-    "twice": in_order(PALETTE, 0, 1, 2, 2, 3, 4),
-}
-
-
 @pytest.mark.parametrize("file", UNSOUND.values(), ids=UNSOUND.keys())
 def test_transparency_that_would_be_lost_is_refused(file):
     """The decoder would skip it without a word, and what was hidden would become the face."""
@@ -76,8 +61,8 @@ def test_transparency_that_would_be_lost_is_refused(file):
 
 def test_texts_and_profiles_are_not_looked_into():
     """They change no pixel, whatever they hold and however long they are."""
-    header, *rest = split(KINDS[GREY])
+    header, *rest = split(KINDS["grey with a transparent one"])
     for text in (b"tEXtComment\0tRNS and IDAT", b"tEXtComment\0" + 9000 * b"x", b"prVtAnything"):
         file = tf.constant([file_of(header, text, *rest)])
         found = png.decoded(file, (SIDE, SIDE, 1))[0].numpy()
-        np.testing.assert_array_equal(found, by_pillow(KINDS[GREY], "L"))
+        np.testing.assert_array_equal(found, by_pillow(KINDS["grey with a transparent one"], "L"))
