@@ -11,7 +11,7 @@ from bplf_tf import PixelSynthesis
 from bplf_tf.pixel_features import PixelFeatures
 from bplf_tf.pixel_synthesis import NEUTRAL
 from export import inputs, png
-from export.signatures import Output, Signature, Tensors
+from export.signatures import Output, Signature, Tensors, one_hot
 
 _COLOUR = 3  # channels, where the model's weights fit any number of them
 
@@ -60,7 +60,7 @@ def pixel_signatures(model: PixelSynthesis) -> list[Signature]:
             (inputs.image(shape), inputs.label("target", labels), strength),
             (Output("image", "uint8 pixels", _grey_levels, blank=0.0),),
             lambda image, target, strength: transform(
-                image, _one_hot(target, len(labels)), strength
+                image, one_hot(target, len(labels)), strength
             ),
         ),
         Signature(
@@ -129,14 +129,6 @@ def _features(features: PixelFeatures, x: tf.Tensor) -> Iterator[tf.Tensor | flo
         for number in range(features.centres):
             yield tf.exp(-0.5 * tf.square((x - number * apart) * (1 / apart)))
     yield 1.0
-
-
-def _one_hot(target: tf.Tensor, labels: int) -> tf.Tensor:
-    # The converter makes a lookup of this and the product with the tables, and in TFLite one beyond
-    # the table fails. Rows that are out of range are told or blanked by their number itself. No
-    # clipping: from 0 to 6 the converter would take it for a ReLU of floats.
-    known = tf.logical_and(target >= 0, target < labels)
-    return tf.one_hot(tf.where(known, target, tf.zeros_like(target)), labels, dtype=tf.float32)
 
 
 def _to_pixels(rows: tf.Tensor) -> tf.Tensor:

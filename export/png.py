@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from export import png_chunks
+
 # The eight bytes that every PNG begins with, then the length and name of its first chunk.
 _BEGINNING = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR"
 _HEADER = len(_BEGINNING) + 8  # and two big-endian numbers of four bytes, width and height
@@ -60,6 +62,12 @@ def decoded(files: tf.Tensor, image_shape: tuple[int, int, int]) -> tf.Tensor:
 
 def _image(file: tf.Tensor, image_shape: tuple[int, int, int]) -> tf.Tensor:
     height, width, channels = image_shape
+    check = tf.debugging.Assert(
+        png_chunks.are_sound(file),
+        ["png_bytes must be a PNG of which no part is damaged or out of place"],
+    )
+    with tf.control_dependencies([check]):
+        file = tf.identity(file)
     pixels = tf.ensure_shape(tf.io.decode_png(file, channels=4), [height, width, 4])
     pixels = tf.cast(pixels, tf.int32)
     colours, alpha = pixels[:, :, :3], _alpha(file, pixels[:, :, 3:])

@@ -78,6 +78,15 @@ def signatures(model: BPLF) -> list[Signature]:
     return _Functions(model).all()
 
 
+def one_hot(label: tf.Tensor, count: int) -> tf.Tensor:
+    """float32 `[B, count]` of int32 `[B]`; zeros for a label that is out of range."""
+    # By arithmetic: of tf.one_hot or tf.equal and the product with a table, the converter makes a
+    # lookup. In TFLite that fails on a label beyond the table, which is to come back blank, and
+    # has its table in float32 whatever the precision of the file.
+    numbers = tf.range(count, dtype=tf.float32)
+    return tf.nn.relu(1 - tf.abs(tf.cast(label, tf.float32)[:, tf.newaxis] - numbers))
+
+
 class _Functions:
     def __init__(self, model: BPLF) -> None:
         self.model = model
@@ -188,11 +197,7 @@ class _Functions:
         return (inputs.label_name(name, self.classes),) if self.classes else ()
 
     def _one_hot(self, label: tf.Tensor) -> tf.Tensor:
-        # By arithmetic: of tf.one_hot or tf.equal and the product with a table, the converter makes
-        # a lookup where a call has one row. In TFLite that fails on a label beyond the table, which
-        # is to come back blank, and holds the table once more, in float32.
-        numbers = tf.range(len(self.classes), dtype=tf.float32)
-        return tf.nn.relu(1 - tf.abs(tf.cast(label, tf.float32)[:, tf.newaxis] - numbers))
+        return one_hot(label, len(self.classes))
 
     def _named(self, names: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.equal(names[:, tf.newaxis], list(self.classes)), tf.float32)

@@ -111,6 +111,31 @@ KINDS = {
 }
 
 
+def changed(file, old, new):
+    assert file.count(old) == 1
+    return file.replace(old, new)
+
+
+def in_order(kind, *numbers):
+    chunks = split(KINDS[kind])
+    return file_of(*(chunks[number] for number in numbers))
+
+
+# Of a palette: header, palette, transparency, pixels, end. Of grey: the same without a palette.
+PALETTE, GREY = "palette with alpha", "grey with a transparent one"
+# Whole files of which a decoder that skips what it cannot use loses the transparency.
+UNSOUND = {
+    "transparency damaged": changed(KINDS[PALETTE], b"tRNS\x00", b"tRNS\x01"),
+    "transparency of grey damaged": changed(KINDS[GREY], b"tRNS\x00M", b"tRNS\x00L"),
+    "its name damaged": changed(KINDS[PALETTE], b"tRNS", b"tRNs"),
+    "its name become another's": changed(KINDS[GREY], b"tRNS", b"gRNS"),
+    "behind the pixels": in_order(PALETTE, 0, 1, 3, 2, 4),
+    "of grey, behind the pixels": in_order(GREY, 0, 2, 1, 3),
+    "before the palette": in_order(PALETTE, 0, 2, 1, 3, 4),
+    "twice": in_order(PALETTE, 0, 1, 2, 2, 3, 4),
+}
+
+
 def by_pillow(file, mode):
     """The pixels that Pillow reads, what is transparent on white."""
     with Image.open(io.BytesIO(file)) as image:

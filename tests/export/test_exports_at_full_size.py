@@ -95,8 +95,11 @@ def test_likelihoods_and_latents(calls, form, model, faces):
     np.testing.assert_allclose(call("log_prob", **given)["bits_per_dim"], expected, atol=tolerance)
     latent = call("encode", **given)["latent"]
     decoded = call("decode", latent=latent, label=faces.labels)["image"]
-    # 8-bit activations are rounded anew in either direction, by kernels that differ among CPUs.
-    equal, largest = (0.98, 9) if form == "dynamic_int8" else (0.9999, 1)
+    # In 8 bits the networks round what they see anew in every call, so a float's last bit can move
+    # it a step: latents one bit apart decode to pixels up to 2 levels apart. Of 84 faces, 21 at a
+    # time, on one x86 CPU: 0.9891 to 0.9986 of the pixels equal and 2 levels at most by XNNPACK,
+    # 0.9906 to 0.9965 and 3 by LiteRT's other kernels.
+    equal, largest = (0.985, 4) if form == "dynamic_int8" else (0.9999, 1)
     assert_same_pixels(decoded, faces.images, largest, equal)
 
 

@@ -163,8 +163,8 @@ def test_what_tflite_cannot_accept_comes_back_blank(model, images):
     assert not found[1:].any()
 
 
-def test_seven_labels_in_tflite():
-    """Where labels go from 0 to 6, the converter would take a clipping of them for a ReLU6."""
+@pytest.fixture(scope="module")
+def of_all_labels():
     pairs = load_pairs("drawn_faces", "train", image_size=16, people=7)
     parts = {name: pairs.of(name) for name in pairs.expressions}
     model = PixelSynthesis().fit(
@@ -173,14 +173,50 @@ def test_seven_labels_in_tflite():
         pairs_checked=True,
     )
     assert labels_of(model) == EMOTIONS
-    images = np.repeat(parts["happy"].neutral[:1], 9, axis=0)
+    return model, parts["happy"].neutral[:1]
+
+
+@pytest.mark.parametrize("rows", [None, 1])
+def test_float16_is_about_half_of_float32(rows, of_all_labels):
+    """Tables that are looked up would be in float32 in either file."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model, _ = of_all_labels
+    held = {}
+    for precision in ("float32", "float16"):
+        content, _ = flatbuffer(model, precision, rows=rows)
+        parsed = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+        operations = {code.builtinCode for code in parsed.operatorCodes}
+        assert schema.BuiltinOperator.EMBEDDING_LOOKUP not in operations
+        held[precision] = sum(
+            len(bytes(one.data)) for one in parsed.buffers if one.data is not None
+        )
+    assert held["float16"] < 0.6 * held["float32"]
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_one_row_of_every_label_in_tflite(precision, of_all_labels):
+    model, images = of_all_labels
+    file = litert.TFLiteFile(flatbuffer(model, precision, rows=1)[0])
+    given = {"image": images, "strength": np.ones(1, np.float32)}
+    for label, name in enumerate(EMOTIONS):
+        found = file("transform", target=np.array([label], np.int32), **given)["image"]
+        allowed = {"float32": (1, 0.999), "float16": (1, 0.95)}[precision]
+        assert_same_pixels(found, model.transform(images, name), *allowed)
+    for label in (-1, 7, 2**31 - 1, -(2**31)):
+        assert not file("transform", target=np.array([label], np.int32), **given)["image"].any()
+
+
+def test_seven_labels_in_tflite(of_all_labels):
+    model, images = of_all_labels
     found = litert.TFLiteFile(flatbuffer(model, "float32")[0])(
         "transform",
-        image=images,
+        image=np.repeat(images, 9, axis=0),
         target=np.array([*range(7), 7, -1], np.int32),
         strength=np.ones(9, np.float32),
     )["image"]
-    expected = np.concatenate([model.transform(images[:1], name) for name in EMOTIONS])
+    expected = np.concatenate([model.transform(images, name) for name in EMOTIONS])
     assert_same_pixels(found[:7], expected)
     assert not found[7:].any()
 

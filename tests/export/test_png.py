@@ -5,7 +5,16 @@ import pytest
 import tensorflow as tf
 
 from export import png
-from tests.export.png_files import KINDS, SIDE, by_pillow, picture, promising
+from tests.export.png_files import (
+    KINDS,
+    SIDE,
+    UNSOUND,
+    by_pillow,
+    file_of,
+    picture,
+    promising,
+    split,
+)
 
 
 @pytest.mark.parametrize("file", KINDS.values(), ids=KINDS.keys())
@@ -40,3 +49,20 @@ def test_descriptions_of_files():
         "a PNG that breaks off",
         "a PNG of 300x20 pixels",
     ]
+
+
+@pytest.mark.parametrize("file", UNSOUND.values(), ids=UNSOUND.keys())
+def test_transparency_that_would_be_lost_is_refused(file):
+    """The decoder would skip it without a word, and what was hidden would become the face."""
+    assert tf.io.decode_png(file).shape[:2] == (SIDE, SIDE)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="png_bytes must be a PNG of which no"):
+        png.decoded(tf.constant([file]), (SIDE, SIDE, 1))
+
+
+def test_texts_and_profiles_are_not_looked_into():
+    """They change no pixel, whatever they hold and however long they are."""
+    header, *rest = split(KINDS["grey with a transparent one"])
+    for text in (b"tEXtComment\0tRNS and IDAT", b"tEXtComment\0" + 9000 * b"x", b"prVtAnything"):
+        file = tf.constant([file_of(header, text, *rest)])
+        found = png.decoded(file, (SIDE, SIDE, 1))[0].numpy()
+        np.testing.assert_array_equal(found, by_pillow(KINDS["grey with a transparent one"], "L"))
