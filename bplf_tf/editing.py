@@ -1,7 +1,7 @@
 """Editing faces with a flow: from label to label, after a reference, between faces, in steps.
 
 Every function takes a `BPLF` and uint8 images `[B, H, W, C]`, any number of them; the model works
-through them in batches. `bplf_tf.regions.blend_region` keeps an edit within a part of the face.
+through them in batches. `blend_region` keeps an edit within a part of the face.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from bplf_tf.labels import Label, condition_vectors
 from bplf_tf.model import BPLF
+from bplf_tf.regions import blend_region as blend_region
 
 STRENGTHS = (-1.0, 4.0)
 """Least and greatest strength. Labels of real faces are faint, so that it takes 2 or 3 to see some
@@ -58,6 +59,9 @@ def likeliest_labels(model: BPLF, images: Any, prior: Any = None) -> np.ndarray:
       model: with labels.
       images: uint8 `[B, H, W, C]`.
       prior: `[E]`, to take the label with the highest posterior instead; see `BPLF.classify`.
+
+    Raises:
+      ValueError: for a model without labels, or images or a prior that do not fit.
     """
     return model.classify(images, prior).argmax(axis=1)
 
@@ -87,9 +91,19 @@ def sweep(
     strengths: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25),
     source: Any = None,
 ) -> np.ndarray:
-    """Each image at several strengths, uint8 `[B, S, H, W, C]`; arguments as `transfer` has them.
+    """Each image at several strengths, uint8 `[B, S, H, W, C]`.
 
     Strength 0 is decoded too: that it is the image shows that the flow can be inverted.
+
+    Args:
+      model: with two labels or more.
+      images: uint8 `[B, H, W, C]`.
+      target: as of `transfer`.
+      strengths: S of them, one or more; see `STRENGTHS`.
+      source: as of `transfer`; found out once for all strengths.
+
+    Raises:
+      ValueError: for images or labels that do not fit, a strength out of range, or none.
     """
     if not len(strengths):
         raise ValueError("a sweep needs at least one strength")
