@@ -111,7 +111,7 @@ def sweep(
         _check_strength(strength)
     check_several_labels(model.config.classes)
     before = _source(model, images, source)
-    after = _condition(model, target)
+    after = _condition(model, target, len(images))
     latents = model.encode(images, before)
     return _decode_all(
         model, [latents] * len(strengths), [(1 - t) * before + t * after for t in strengths]
@@ -248,7 +248,7 @@ def interpolate_labels(
     """
     shares = _shares(steps)
     check_several_labels(model.config.classes)
-    before, after = _condition(model, first), _condition(model, last)
+    before, after = (_condition(model, label, len(images)) for label in (first, last))
     latents = model.encode(images, _source(model, images, source))
     return _decode_all(
         model, [latents] * steps, [(1 - share) * before + share * after for share in shares]
@@ -274,21 +274,24 @@ def arc(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:
     return (weights[0] * start + weights[1] * end).astype(start.dtype)
 
 
-def _condition(model: BPLF, label: Any) -> np.ndarray:
-    """`[E]` or `[B, E]` of a label, labels, or a mixture by name."""
+def _condition(model: BPLF, label: Any, count: int) -> np.ndarray:
+    """`[E]` of a label or a mixture by name, or `[B, E]` of labels of so many images."""
     classes = model.config.classes
     if not classes:
         raise ValueError("an unconditional model has no labels to edit by")
     if isinstance(label, Mapping):
         label = mixture(classes, label)
-    return np.asarray(condition_vectors(label, classes, model.config.dtype))
+    condition = np.asarray(condition_vectors(label, classes, model.config.dtype))
+    if condition.ndim == 2 and len(condition) != count:
+        raise ValueError(f"got {len(condition)} labels for {count} images")
+    return condition
 
 
 def _source(model: BPLF, images: Any, source: Label) -> np.ndarray:
     """`[B, E]` of what images show, estimated where it is not told."""
     if source is None:
         source = likeliest_labels(model, images)
-    condition = _condition(model, source)
+    condition = _condition(model, source, len(images))
     return condition if condition.ndim == 2 else np.repeat(condition[np.newaxis], len(images), 0)
 
 

@@ -205,6 +205,11 @@ def test_bad_calls_are_refused(model):
         (lambda: editing.transfer(model, images, "bored"), "unknown label 'bored'"),
         (lambda: editing.transfer(model, images / 255, "happy"), "must be uint8"),
         (lambda: editing.sweep(model, images, "happy", []), "at least one strength"),
+        (lambda: editing.transfer(model, images, ["happy"] * 3), "got 3 labels for 2 images"),
+        (
+            lambda: editing.transfer(model, images, "happy", ["anger"]),
+            "got 1 labels for 2 images",
+        ),
         (
             lambda: editing.transfer(model, images[:, :4], "happy"),
             r"shape \[B, 8, 8, 1\], got \[2, 4, 8, 1\]",
