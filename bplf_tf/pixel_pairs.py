@@ -84,7 +84,8 @@ def check_pairs(
 
     Raises:
       ValueError: if a face resembles those of other people as much as the one it is paired with, or
-        if faces of a pair are moved against each other. Fewer than four people tell neither.
+        if faces of a pair are moved against each other. Fewer than four people tell neither; faces
+        that are turned or larger in one image of a pair are not found out.
     """
     if people is None:
         people = [zlib.crc32(image.tobytes()) for image in neutral]
