@@ -1,7 +1,7 @@
 """Editing faces with a flow: from label to label, after a reference, between faces, in steps.
 
 Every function takes a `BPLF` and uint8 images `[B, H, W, C]`, any number of them; the model works
-through them in batches. `bplf_tf.regions.blend_region` keeps an edit within a part of the face.
+through them in batches. `blend_region` keeps an edit within a part of the face.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from bplf_tf.labels import Label, condition_vectors
 from bplf_tf.model import BPLF
+from bplf_tf.regions import blend_region as blend_region
 
 STRENGTHS = (-1.0, 4.0)
 """Least and greatest strength. Labels of real faces are faint, so that it takes 2 or 3 to see some
@@ -58,6 +59,9 @@ def likeliest_labels(model: BPLF, images: Any, prior: Any = None) -> np.ndarray:
       model: with labels.
       images: uint8 `[B, H, W, C]`.
       prior: `[E]`, to take the label with the highest posterior instead; see `BPLF.classify`.
+
+    Raises:
+      ValueError: for a model without labels, or images or a prior that do not fit.
     """
     return model.classify(images, prior).argmax(axis=1)
 
@@ -87,9 +91,19 @@ def sweep(
     strengths: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25),
     source: Any = None,
 ) -> np.ndarray:
-    """Each image at several strengths, uint8 `[B, S, H, W, C]`; arguments as `transfer` has them.
+    """Each image at several strengths, uint8 `[B, S, H, W, C]`.
 
     Strength 0 is decoded too: that it is the image shows that the flow can be inverted.
+
+    Args:
+      model: with two labels or more.
+      images: uint8 `[B, H, W, C]`.
+      target: as of `transfer`.
+      strengths: S of them, one or more; see `STRENGTHS`.
+      source: as of `transfer`; found out once for all strengths.
+
+    Raises:
+      ValueError: for images or labels that do not fit, a strength out of range, or none.
     """
     if not len(strengths):
         raise ValueError("a sweep needs at least one strength")
@@ -97,7 +111,7 @@ def sweep(
         _check_strength(strength)
     check_several_labels(model.config.classes)
     before = _source(model, images, source)
-    after = _condition(model, target)
+    after = _condition(model, target, len(images))
     latents = model.encode(images, before)
     return _decode_all(
         model, [latents] * len(strengths), [(1 - t) * before + t * after for t in strengths]
@@ -234,7 +248,7 @@ def interpolate_labels(
     """
     shares = _shares(steps)
     check_several_labels(model.config.classes)
-    before, after = _condition(model, first), _condition(model, last)
+    before, after = (_condition(model, label, len(images)) for label in (first, last))
     latents = model.encode(images, _source(model, images, source))
     return _decode_all(
         model, [latents] * steps, [(1 - share) * before + share * after for share in shares]
@@ -260,21 +274,24 @@ def arc(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:
     return (weights[0] * start + weights[1] * end).astype(start.dtype)
 
 
-def _condition(model: BPLF, label: Any) -> np.ndarray:
-    """`[E]` or `[B, E]` of a label, labels, or a mixture by name."""
+def _condition(model: BPLF, label: Any, count: int) -> np.ndarray:
+    """`[E]` of a label or a mixture by name, or `[B, E]` of labels of so many images."""
     classes = model.config.classes
     if not classes:
         raise ValueError("an unconditional model has no labels to edit by")
     if isinstance(label, Mapping):
         label = mixture(classes, label)
-    return np.asarray(condition_vectors(label, classes, model.config.dtype))
+    condition = np.asarray(condition_vectors(label, classes, model.config.dtype))
+    if condition.ndim == 2 and len(condition) != count:
+        raise ValueError(f"got {len(condition)} labels for {count} images")
+    return condition
 
 
 def _source(model: BPLF, images: Any, source: Label) -> np.ndarray:
     """`[B, E]` of what images show, estimated where it is not told."""
     if source is None:
         source = likeliest_labels(model, images)
-    condition = _condition(model, source)
+    condition = _condition(model, source, len(images))
     return condition if condition.ndim == 2 else np.repeat(condition[np.newaxis], len(images), 0)
 
 

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bplf_tf.stacking import stacked
+
 ImageShape = tuple[int, int, int]
 
 
@@ -18,10 +20,10 @@ def check_images(images: Any, image_shape: ImageShape) -> tf.Tensor:
       image_shape: (H, W, C).
 
     Raises:
-      ValueError: for another dtype or shape.
+      ValueError: for another dtype or shape, or images of different shapes.
     """
     if not isinstance(images, tf.Tensor):
-        images = np.asarray(images)
+        images = stacked("images", images)
         if images.dtype.kind == "f" and np.isnan(images).any():
             raise ValueError("images must be uint8 in 0..255, got floats with NaN")
     shape = tuple(images.shape)

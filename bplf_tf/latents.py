@@ -137,6 +137,17 @@ class Latents(FlowModel):
 
         Encodes under the source and decodes the same standardised latent under the condition
         `(1 - strength) * source + strength * target`; strength 0 returns the input.
+
+        Args:
+          images: uint8 `[B, H, W, C]`.
+          source: what they show: one label for all, or one for each.
+          target: likewise.
+          strength: any finite number. Far beyond 1 what comes out is no face any more:
+            `bplf_tf.editing.transfer` accepts those that leave one.
+
+        Raises:
+          ValueError: for images or labels that do not fit, a strength that is not finite, or a
+            model without labels.
         """
         images = self._check_images(images)
         if not np.isfinite(strength):
@@ -146,6 +157,9 @@ class Latents(FlowModel):
         classes, dtype = self.config.classes, self.config.dtype
         from_source = np.asarray(condition_vectors(source, classes, dtype))
         to_target = np.asarray(condition_vectors(target, classes, dtype))
+        for condition in (from_source, to_target):
+            if condition.ndim == 2 and len(condition) != len(images):
+                raise ValueError(f"got {len(condition)} labels for {len(images)} images")
         mixture = (1 - strength) * from_source + strength * to_target
         return self.decode(self.encode(images, from_source), mixture)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bplf_tf.stacking import stacked
+
 _LOOKED_AT = 64  # people, spread over all
 _FEWEST = 4  # below this, chance decides
 _MOST_SHIFT = 0.06  # of a side, in the median
@@ -23,9 +25,9 @@ def check_images(name: str, images: Any, shape: tuple[int, ...] | None = None) -
       shape: (H, W, C) that they must have, or None for any.
 
     Raises:
-      ValueError: for another dtype or shape, or none of them.
+      ValueError: for another dtype or shape, images of different shapes, or none of them.
     """
-    array = np.asarray(images)
+    array = stacked(name, images)
     if array.dtype != np.uint8:
         raise ValueError(f"{name} must be uint8 in 0..255, got dtype {array.dtype}")
     expected = "H, W, C" if shape is None else ", ".join(map(str, shape))
@@ -82,7 +84,8 @@ def check_pairs(
 
     Raises:
       ValueError: if a face resembles those of other people as much as the one it is paired with, or
-        if faces of a pair are moved against each other. Fewer than four people tell neither.
+        if faces of a pair are moved against each other. Fewer than four people tell neither; faces
+        that are turned or larger in one image of a pair are not found out.
     """
     if people is None:
         people = [zlib.crc32(image.tobytes()) for image in neutral]

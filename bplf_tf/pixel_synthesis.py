@@ -144,8 +144,9 @@ class PixelSynthesis:
           The model itself.
 
         Raises:
-          ValueError: for images of another type or shape, unequal numbers, fewer than two pairs, no
-            label, or pairs that are not pairs or not aligned.
+          ValueError: for images of another type or shape, or of several shapes; unequal numbers;
+            people that do not fit; fewer than two pairs, no label, or pairs that are not pairs or
+            not aligned.
         """
         given = pairs_by_label(neutral, expressive, NEUTRAL)
         groups_of: dict[str, Any] = {}
@@ -157,6 +158,8 @@ class PixelSynthesis:
                 )
             if len(before) < 2:
                 raise ValueError(f"fitting {label!r} needs at least two pairs, got {len(before)}")
+            if isinstance(people, Mapping) and label not in people:
+                raise ValueError(f"people: nothing is said of the pairs of {label!r}")
             groups = people[label] if isinstance(people, Mapping) else people
             if groups is not None and len(groups) != len(before):
                 raise ValueError(f"got {len(groups)} people for {len(before)} pairs of {label!r}")

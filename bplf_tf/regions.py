@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from bplf_tf.stacking import stacked
+
 Region = str | np.ndarray
 
 # Middle and half-axes of ellipses, as shares of the width and the height of a picture of a face
@@ -38,7 +40,7 @@ def region_mask(region: Region, height: int, width: int) -> np.ndarray:
                 f"a region is {', '.join(REGIONS)} or a mask [{height}, {width}], got {region!r}"
             )
         return _ellipse(*_ELLIPSES[region], height, width)
-    mask = np.asarray(region)
+    mask = stacked("masks", region)
     if mask.ndim not in (2, 3) or mask.shape[-2:] != (height, width):
         raise ValueError(
             f"a mask must have shape [{height}, {width}] or [B, {height}, {width}], got "
@@ -68,7 +70,7 @@ def blend_region(images: Any, edited: Any, region: Region) -> np.ndarray:
     Raises:
       ValueError: for images of different shapes or other dtypes, or a region that does not fit.
     """
-    images, edited = np.asarray(images), np.asarray(edited)
+    images, edited = stacked("images", images), stacked("edited images", edited)
     for what, array in (("images", images), ("edited images", edited)):
         if array.dtype != np.uint8 or array.ndim != 4:
             raise ValueError(

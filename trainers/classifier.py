@@ -23,12 +23,16 @@ from trainers.settings import choice
 from trainers.threads import set_threads
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from bplf_tf.metrics.expression_classifier import ExpressionClassifier
     from datasets import ImageSource
     from trainers.classifier_fit import ClassifierPlan
 
 ARCHITECTURES = ("a", "b")
 NETWORK_DTYPES = ("float32", "mixed_bfloat16")
+_RESAMPLES = 1000
+_CELL = 26  # "100.0% (100.0% to 100.0%)" and a space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,8 +138,10 @@ def read_figures(classifier: ExpressionClassifier, source: ImageSource) -> dict[
     """How well a classifier reads a source's images, with 95 % intervals over images.
 
     Returns:
-      as `bplf_tf.metrics.classification.classification_figures`, and `accuracy_interval`, by
-      Wilson's score, and `macro_f1_interval`, by the bootstrap, (low, high).
+      as `bplf_tf.metrics.classification.classification_figures`, and the ends (low, high) of
+      intervals: `accuracy_interval`, by Wilson's score, and `macro_f1_interval`, by the bootstrap;
+      of each label `precision_interval` and `recall_interval`, by Wilson's score, and
+      `f1_interval`, by the bootstrap, None where there is no image that they could be of.
     """
     from bplf_tf.metrics.classification import classification_figures, macro_f1
     from bplf_tf.metrics.confidence import bootstrap_interval, share_interval
@@ -145,11 +151,43 @@ def read_figures(classifier: ExpressionClassifier, source: ImageSource) -> dict[
     low, high = bootstrap_interval(macro_f1, source.labels, read, resamples=200)
     if low == high:  # such as 1, where all are read rightly
         low, high = share_interval(figures["macro_f1"], len(source))
+    of_f1 = _f1_intervals(source.labels, read, len(classifier.labels))
+    for label, of in enumerate(figures["per_label"].values()):
+        read_as_it = int((read == label).sum())
+        of["precision_interval"] = (
+            share_interval(of["precision"], read_as_it) if read_as_it else None
+        )
+        of["recall_interval"] = share_interval(of["recall"], of["images"]) if of["images"] else None
+        low_f1, high_f1 = of_f1[label]
+        if low_f1 == high_f1 and of["images"]:
+            low_f1, high_f1 = share_interval(of["f1"], of["images"])
+        of["f1_interval"] = (low_f1, high_f1) if of["images"] else None
     return {
         **figures,
         "accuracy_interval": share_interval(figures["accuracy"], len(source)),
         "macro_f1_interval": (low, high),
     }
+
+
+def _f1_intervals(true: np.ndarray, read: np.ndarray, labels: int) -> list[tuple[float, float]]:
+    """Of each label's F1 the 95 % interval, by a bootstrap that keeps how many show each label."""
+    import numpy as np
+
+    from bplf_tf.metrics.classification import figures_of_confusion
+    from bplf_tf.metrics.confidence import CONFIDENCE, times_drawn
+
+    rng = np.random.default_rng(0)
+    drawn = [
+        figures_of_confusion(
+            np.bincount(true * labels + read, times_drawn(true, rng), labels**2).reshape(
+                labels, labels
+            )
+        )[3]
+        for _ in range(_RESAMPLES)
+    ]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def table(figures: dict[str, Any], labels: tuple[str, ...]) -> str:
@@ -160,10 +198,12 @@ def table(figures: dict[str, Any], labels: tuple[str, ...]) -> str:
         lines.append(f"{name:<12}{figures[key]:.1%} ({low:.1%} to {high:.1%})")
     lines[0] += f" of {figures['images']} held-out images"
     width = max(9, *(len(name) + 1 for name in labels))
-    head = "".join(f"{name:>{width}}" for name in ("images", "precision", "recall", "F1"))
-    lines += ["", f"{'':<{width}}{head}"]
+    head = "".join(f"{name:>{_CELL}}" for name in ("precision", "recall", "F1"))
+    lines += ["", f"{'':<{width}}{'images':>{width}}{head}"]
     for name, of in figures["per_label"].items():
-        cells = "".join(f"{of[key]:>{width}.1%}" for key in ("precision", "recall", "f1"))
+        cells = "".join(
+            f"{_with_interval(of, key):>{_CELL}}" for key in ("precision", "recall", "f1")
+        )
         lines.append(f"{name:<{width}}{of['images']:>{width}}{cells}")
     lines += ["", "read as" + "".join(f"{name:>{width}}" for name in labels)[7 - width :]]
     lines += [
@@ -171,6 +211,12 @@ def table(figures: dict[str, Any], labels: tuple[str, ...]) -> str:
         for name, row in zip(labels, figures["confusion"], strict=True)
     ]
     return "\n".join(lines)
+
+
+def _with_interval(figures: dict[str, Any], key: str) -> str:
+    ends = figures[f"{key}_interval"]
+    shown = f"{figures[key]:.1%}"
+    return f"{shown} ({ends[0]:.1%} to {ends[1]:.1%})" if ends else shown
 
 
 def _load(settings: ClassifierSettings, split: str) -> ImageSource:

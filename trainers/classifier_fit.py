@@ -58,7 +58,7 @@ def fit_classifier(
     So a figure on held-out images is one that nothing was chosen by.
 
     Args:
-      train: with two or more labels.
+      train: with images of two labels or more.
       plan: how.
       verbose: as of Keras' `fit`.
       kept_back: images to choose among the epochs by instead; then all of `train` is fitted to.
@@ -67,6 +67,11 @@ def fit_classifier(
       ValueError: there are too few images or labels, or the plan names no architecture.
       NonFiniteError: the loss is no number any more.
     """
+    if len(shown := np.unique(train.labels)) < 2:
+        raise ValueError(
+            f"all {len(train)} training images are labelled {train.classes[shown[0]]}; a "
+            "classifier needs images of two labels or more"
+        )
     keras.utils.set_random_seed(plan.seed)
     classifier = ExpressionClassifier(
         train.image_shape, train.classes, plan.architecture, plan.network_dtype

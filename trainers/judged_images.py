@@ -103,7 +103,7 @@ class Measurer:
         of_label: dict[str, dict[str, Any]] = {name: {} for name in classes}
         if "accuracy" in self._metrics:
             found["accuracy"] = share_of_own_images([one.right for one in sets])
-            found["macro_f1"] = _macro_f1(sets, len(classes))
+            found["macro_f1"] = macro_f1_figures(sets, len(classes))
             if self._chooser:
                 chosen = [np.asarray(one.chosen == one.labels) for one in sets]
                 found["accuracy_by_the_chooser"] = share_of_own_images(chosen)
@@ -144,8 +144,13 @@ class Measurer:
         return {**(over_seeds(of_seeds) if of_seeds else {}), **shares}
 
 
-def _macro_f1(sets: Sequence[Judged], classes: int) -> Figures:
-    """With the interval of images that are drawn anew, label by label."""
+def macro_f1_figures(sets: Sequence[Judged], classes: int) -> Figures:
+    """Macro-F1 over the sets, with the interval of images that are drawn anew, label by label.
+
+    Args:
+      sets: of one or more seeds.
+      classes: number of labels.
+    """
     rng = np.random.default_rng(0)
 
     def drawn(one: Judged) -> float:

@@ -204,6 +204,11 @@ def _edit_cases(
             examples = {name: train_pairs.of(name).expressive for name in train_pairs.expressions}
             return edit_metrics.cases_of_pairs(pairs), examples, ""
     cases = edit_metrics.cases_of_faces(held_out, settings.edit_people)
+    if lacking := [name for name in cases.expressions if not train.class_counts()[name]]:
+        raise ValueError(
+            f"{train.name} has no training images of {', '.join(lacking)}, whose mean the null "
+            "editor pastes"
+        )
     examples = {
         name: train.images[train.labels == train.classes.index(name)] for name in cases.expressions
     }

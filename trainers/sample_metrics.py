@@ -14,7 +14,7 @@ from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from bplf_tf.metrics.manifold import NEIGHBOURS
 from bplf_tf.metrics.memorisation import memorised_over_seeds, nearest, nearest_or_mirrored
 from datasets import ImageSource
-from trainers.judged_images import Judged, Measurer
+from trainers.judged_images import Judged, Measurer, macro_f1_figures
 from trainers.measure import spread
 from trainers.over_seeds import Figures, share_of_own_images, text, text_table
 
@@ -71,10 +71,11 @@ def sample_metrics(
         `held_out` is compared with the other, label by label, which are half as many images.
 
     Returns:
-      `held_out` with the judge's accuracy on real images; `samples`, each figure over the seeds,
-      and `reference`, of one set of real images; `reference_images`, its `name` and `count`. Of
-      samples, `accuracy_of_real` is the judge's accuracy on them divided by that on held-out
-      images, with the errors of both; it is left out where the judge reads none of these rightly.
+      `held_out` with the judge's accuracy and macro-F1 on real images; `samples`, each figure over
+      the seeds, and `reference`, of one set of real images; `reference_images`, its `name` and
+      `count`. Of samples, `accuracy_of_real` is the judge's accuracy on them divided by that on
+      held-out images, with the errors of both; it is left out where the judge reads none of these
+      rightly.
 
     Raises:
       ValueError: there are too few images to compare.
@@ -105,7 +106,12 @@ def sample_metrics(
         "label_strength": plan.label_strength,
         "seeds": list(plan.seeds),
         "images_each": len(compared),
-        "held_out": {"accuracy": real.accuracy, "macro_f1": real.macro_f1},
+        "held_out": {
+            "accuracy": real.accuracy,
+            "accuracy_interval": share_of_own_images([real.right])["interval"],
+            "macro_f1": real.macro_f1,
+            "macro_f1_interval": macro_f1_figures([real], len(compared.classes))["interval"],
+        },
         "samples": samples,
         "reference": reference,
         "reference_images": {
@@ -209,11 +215,13 @@ def table(result: dict[str, Any]) -> str:
         if key in samples
     ]
     held_out = result["held_out"]
+    (low, high), (least, most) = held_out["accuracy_interval"], held_out["macro_f1_interval"]
     parts = [
         f"samples at temperature {result['temperature']:g}, label strength "
         f"{result['label_strength']:g}, {len(result['seeds'])} seeds, "
-        f"{result['images_each']} images each; the judge reads {held_out['accuracy']:.1%} of the "
-        f"held-out ones rightly (macro-F1 {held_out['macro_f1']:.3f})"
+        f"{result['images_each']} images each; the judge reads {held_out['accuracy']:.1%} "
+        f"({low:.1%} to {high:.1%}) of the held-out ones rightly, macro-F1 "
+        f"{held_out['macro_f1']:.3f} ({least:.3f} to {most:.3f})"
     ]
     if rows:
         parts.append(f"beside them {beside['count']} real images: {beside['name']}")

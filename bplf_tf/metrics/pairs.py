@@ -18,13 +18,22 @@ _SIGMA, _SSIM_SIDE = 1.5, 11
 
 
 def mse(edited: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Mean squared error in grey levels squared, `[N]`, of uint8 `[N, H, W, C]`."""
+    """Mean squared error in grey levels squared, float64 `[N]`, of uint8 `[N, H, W, C]`.
+
+    Raises:
+      ValueError: for images of different shapes.
+    """
+    _check_shapes(edited, true)
     difference = edited.astype(np.float32) - true.astype(np.float32)
     return (difference**2).mean(axis=(1, 2, 3), dtype=np.float64)
 
 
 def psnr(edited: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio in dB, `[N]`; 58.9 for equal images."""
+    """Peak signal-to-noise ratio in dB, float64 `[N]`, of uint8 `[N, H, W, C]`; 58.9 if equal.
+
+    Raises:
+      ValueError: for images of different shapes.
+    """
     return 10 * np.log10(255**2 / np.maximum(mse(edited, true), _LEAST_SQUARED_ERROR))
 
 
@@ -65,11 +74,7 @@ def ssim_maps(edited: np.ndarray, true: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: for images under 11 pixels, or of different shapes.
     """
-    if edited.shape != true.shape or edited.ndim != 4:
-        raise ValueError(
-            f"images must have one shape [N, H, W, C], got {list(edited.shape)} and "
-            f"{list(true.shape)}"
-        )
+    _check_shapes(edited, true)
     if min(edited.shape[1:3]) < _SSIM_SIDE:
         raise ValueError(f"SSIM needs images of at least 11x11, got {list(edited.shape)}")
     edge = _SSIM_SIDE // 2
@@ -87,6 +92,14 @@ def ssim_maps(edited: np.ndarray, true: np.ndarray) -> np.ndarray:
         for one, other in zip(edited, true, strict=True)
     ]
     return np.stack(maps)[:, edge:-edge, edge:-edge].mean(axis=-1, dtype=np.float64)
+
+
+def _check_shapes(edited: np.ndarray, true: np.ndarray) -> None:
+    if edited.shape != true.shape or edited.ndim != 4:
+        raise ValueError(
+            f"images must have one shape [N, H, W, C], got {list(edited.shape)} and "
+            f"{list(true.shape)}"
+        )
 
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {

@@ -71,6 +71,14 @@ def test_samples_of_a_model_are_told_apart_better_than_by_chance():
 # Editing
 
 
+def test_an_edit_can_be_kept_within_a_region(model):
+    images = images_of(3)
+    edited = editing.transfer(model, images, "happy", source="neutral", strength=2.0)
+    within = editing.blend_region(images, edited, "mouth")
+    np.testing.assert_array_equal(within[:, :3], images[:, :3])
+    assert (within != images).any()
+
+
 def test_transfer_is_the_models_and_finds_the_source_itself(model):
     images = images_of(5)
     expected = model.transfer(images, "anger", "happy", 0.7)
@@ -197,9 +205,18 @@ def test_bad_calls_are_refused(model):
         (lambda: editing.transfer(model, images, "bored"), "unknown label 'bored'"),
         (lambda: editing.transfer(model, images / 255, "happy"), "must be uint8"),
         (lambda: editing.sweep(model, images, "happy", []), "at least one strength"),
+        (lambda: editing.transfer(model, images, ["happy"] * 3), "got 3 labels for 2 images"),
+        (
+            lambda: editing.transfer(model, images, "happy", ["anger"]),
+            "got 1 labels for 2 images",
+        ),
         (
             lambda: editing.transfer(model, images[:, :4], "happy"),
             r"shape \[B, 8, 8, 1\], got \[2, 4, 8, 1\]",
+        ),
+        (
+            lambda: editing.transfer(model, [images[0], images[1, :4]], "happy"),
+            r"images must all have one shape, got \[4, 8, 1\], \[8, 8, 1\]",
         ),
         (
             lambda: editing.transfer_from(model, images, images[:, :4], images[:, :4]),

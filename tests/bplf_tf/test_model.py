@@ -417,6 +417,10 @@ def test_a_log_likelihood_beyond_float32_is_located() -> None:
         (lambda m: m.decode(np.full((1, 64), np.nan), "sad"), "finite floats"),
         (lambda m: m.transfer(np.zeros((1, 8, 8, 1), np.uint8), "sad", "joy"), "unknown label"),
         (
+            lambda m: m.transfer(np.zeros((4, 8, 8, 1), np.uint8), ["sad"] * 4, [0, 1]),
+            "got 2 labels for 4 images",
+        ),
+        (
             lambda m: m.transfer(np.zeros((1, 8, 8, 1), np.uint8), 0, 1, strength=np.inf),
             "strength must be",
         ),

@@ -347,6 +347,11 @@ def black(*shape):
         (black(*GREY), {}, "must map at least one label to images"),
         (black(*GREY), {"neutral": black(*GREY)}, "'neutral' is what every"),
         ({"b": black(*GREY)}, {"a": black(*GREY)}, "no neutral images for 'a'"),
+        (
+            black(2, 8, 8, 1),
+            {"a": [black(8, 8, 1), black(9, 8, 1)]},
+            r"images of 'a' must all have one shape, got \[8, 8, 1\], \[9, 8, 1\]",
+        ),
     ],
 )
 def test_bad_pairs_are_refused(neutral, expressive, message):
@@ -379,6 +384,10 @@ def test_bad_calls_are_refused():
         model.transform(neutral.swapaxes(1, 2), "happy")
     with pytest.raises(ValueError, match="not been fitted"):
         PixelSynthesis().transform(neutral, "happy")
+    with pytest.raises(ValueError, match=r"must all have one shape, got \[5, 6, 2\], \[6, 5, 2\]"):
+        model.transform([neutral[0], neutral[0].swapaxes(0, 1)], "happy")
+    with pytest.raises(ValueError, match="people: nothing is said of the pairs of 'happy'"):
+        PixelSynthesis().fit(neutral, {"happy": neutral}, people={"sad": range(20)})
 
 
 def test_it_needs_no_tensorflow():

@@ -63,6 +63,8 @@ def test_what_is_no_region():
     ]:
         with pytest.raises(ValueError, match=message):
             blend_region(BLACK, WHITE, region)
+    with pytest.raises(ValueError, match=r"^images must all have one shape, got \[40, 48, 1\], "):
+        blend_region([BLACK[0], BLACK[0, :40]], WHITE, "mouth")
     with pytest.raises(ValueError, match="must have one shape"):
         blend_region(BLACK, WHITE[:1], "mouth")
     with pytest.raises(ValueError, match="edited images must be uint8"):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import datasets
+from bplf_tf.metrics.confidence import share_interval
 from bplf_tf.metrics.expression_classifier import ExpressionClassifier
 from datasets.flags import UserError
 from tests.trainers.brightness import CLASSES, brightness_source, pictures
@@ -52,6 +53,43 @@ def test_a_tenth_of_each_label_is_kept_back():
     assert not np.array_equal(kept, kept_apart(labels, seed=1)[1])
     with pytest.raises(ValueError, match="5 images are too few"):
         kept_apart(np.zeros(5, int), seed=0)
+
+
+def test_of_one_label_nothing_can_be_learned():
+    source = brightness_source()
+    dark = dataclasses.replace(source, labels=np.ones_like(source.labels))
+    with pytest.raises(ValueError, match="all 180 training images are labelled dark; a classifier"):
+        fit_classifier(dark, QUICK, verbose=0)
+
+
+def test_every_figure_of_a_label_has_an_interval():
+    """A reader that takes one bright picture of two for dark, and never says neutral."""
+
+    class Reader:
+        labels = CLASSES
+
+        def probabilities(self, images):
+            bright = images.mean(axis=(1, 2, 3)) > 150
+            half = np.arange(len(images)) // 3 % 2 == 0
+            return np.eye(3)[np.where(bright & half, 0, 1)]
+
+    source = brightness_source("validation", 60)
+    figures = read_figures(Reader(), source)
+    bright, dark, neutral = figures["per_label"].values()
+    assert bright["recall"] == 0.5
+    assert bright["recall_interval"] == pytest.approx(share_interval(0.5, 20))
+    assert bright["precision_interval"] == pytest.approx(share_interval(1, 10))
+    assert dark["precision_interval"] == pytest.approx(share_interval(0.4, 50))
+    low, high = bright["f1_interval"]
+    assert bright["f1"] == pytest.approx(2 / 3)
+    assert 0.3 < low < bright["f1"] < high < 0.9
+    assert neutral["precision_interval"] is None  # nothing was read as it
+    assert neutral["recall_interval"] == pytest.approx(share_interval(0, 20))
+    text = table(figures, CLASSES)
+    assert "50.0% (29.9% to 70.1%)" in text
+    without = dataclasses.replace(source, labels=np.minimum(source.labels, 1))
+    neutral = read_figures(Reader(), without)["per_label"]["neutral"]
+    assert neutral["recall_interval"] is neutral["f1_interval"] is None
 
 
 def test_augmentation_changes_training_images_alone():

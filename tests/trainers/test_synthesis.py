@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -46,6 +47,10 @@ def test_everything_is_measured_printed_and_written(flow, tmp_path, capsys):
             assert set(figures) == {"psnr", "ssim", "mse", "psnr_of"}
             assert figures["psnr"]["people"] == 3
             assert len(figures["psnr_of"]) == 6
+            of_labels = figures["psnr_of"].values()
+            assert all(of["half_width"] > 0 and of["people"] == 3 for of in of_labels)
+            mean = np.mean([of["mean"] for of in of_labels])
+            assert mean == pytest.approx(figures["psnr"]["mean"])
             assert figures["psnr"]["half_width"] > 0
     # An untrained flow decodes what it encoded.
     inside = record["results"]["in-dataset"]

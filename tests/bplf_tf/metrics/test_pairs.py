@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bplf_tf.metrics.pairs import mean_over_people, mse, psnr, ssim, ssim_outside
+from bplf_tf.metrics.pairs import METRICS, mean_over_people, mse, psnr, ssim, ssim_outside
 from bplf_tf.regions import blend_region, region_mask
 
 
@@ -56,8 +56,10 @@ def test_mistakes():
     true = pictures()
     with pytest.raises(ValueError, match="at least 11x11"):
         ssim(true[:, :8], true[:, :8])
-    with pytest.raises(ValueError, match="one shape"):
-        ssim(true, true[:2])
+    for metric in METRICS.values():
+        for others in (true[:2], true[:1], true[:, :11], true[0]):
+            with pytest.raises(ValueError, match="one shape"):
+                metric(true, others)
 
 
 def test_people_are_the_observations():
