@@ -201,7 +201,7 @@ def test_what_does_not_fit_is_named_and_the_rest_is_planned(tmp_path, capsys):
     plan = settings(tmp_path, table="svd", methods=None, common=COMMON.replace("16", "18", 1))
     assert ablation.main(dataclasses.replace(plan, plan_only=True)) == 0
     printed = capsys.readouterr().out
-    assert "svd_pca is left out: svd_protocol='pca' halves height and width once more" in printed
+    assert "bplf_3x3_pca is left out: svd_protocol='pca' halves height and width once more" in printed
     assert printed.count("to do ") == 4 * 2
 
 
@@ -232,7 +232,7 @@ def test_curves(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"table": "6"}, "--table must be one of 3, 4, 5, presets, questions, g0, svd, got '6'"),
+        ({"table": "6"}, "--table must be one of 3, 4, 5, presets, inception, questions, g0, svd, got '6'"),
         ({"most_runs": -1}, "--most_runs must not be negative, got -1"),
         ({"results": "results.txt"}, "--results must end in .csv, got 'results.txt'"),
         ({"results": "nowhere/results.csv"}, "--results=nowhere/results.csv: there is no folder"),
