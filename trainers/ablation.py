@@ -247,8 +247,9 @@ def _write_tables(settings: AblationSettings, plan: Plan, rows: Sequence[Row]) -
     subject = Subject(settings.table, settings.dataset)
     of, missing = lines(rows, plan.methods), absent(rows, plan.methods, plan.unfit)
     answers = ablation_report.contrast_table(rows, plan.methods)
-    tables = [ablation_report.table(of, subject, missing), answers]
-    notes = ablation_report.footnotes(of, subject, missing, answers)
+    in_order = ablation_report.order_table(rows, plan.methods, subject)
+    tables = [ablation_report.table(of, subject, missing), answers, in_order]
+    notes = ablation_report.footnotes(of, subject, answers, in_order)
     title, stem = _title(settings), _stem(settings)
     stem.parent.mkdir(parents=True, exist_ok=True)
     for suffix, write in ((".md", ablation_report.markdown), (".tex", ablation_report.latex)):
