@@ -1,6 +1,9 @@
 import csv
 import dataclasses
+import functools
+import io
 import json
+import types
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +120,7 @@ def test_runs_made_elsewhere_count_by_their_rows(tmp_path, monkeypatch, capsys):
     write_csv(results, ablation_rows.COLUMNS, [other, *rows[:-2]])
     started = []
 
-    def run_all(left, at_once, start, ended):
+    def run_all(left, *rest):
         started.extend(run.name for run in left)
         return []
 
@@ -157,6 +160,60 @@ def test_the_bar_counts_the_whole_plan(tmp_path, monkeypatch):
     monkeypatch.setattr(ablation.many_runs, "run_all", lambda *_: [])
     assert ablation.main(dataclasses.replace(plan, most_runs=3)) == 0
     assert [(bar["total"], bar["initial"]) for bar in bars] == [(9, 2)]
+
+
+def test_the_clock_of_the_bar_goes_on_in_a_terminal(tmp_path, monkeypatch):
+    refreshed = []
+
+    class Bar(resumable_runs.tqdm):
+        def refresh(self, *given, **named):
+            refreshed.append(self.n)
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def run_all(left, at_once, start, ended, waiting):
+        refreshed.clear()
+        waiting()
+        return []
+
+    monkeypatch.setattr(ablation.many_runs, "run_all", run_all)
+    cell = Cell("glow", 0, "", RunDirectory(tmp_path / "seed_0"))
+    for file, times in ((Terminal(), 1), (io.StringIO(), 0)):
+        monkeypatch.setattr(resumable_runs, "tqdm", functools.partial(Bar, file=file))
+        resumable_runs.make([cell], None, 1)
+        assert refreshed == [0] * times
+
+
+def test_samples_stand_below_their_labels(tmp_path, monkeypatch):
+    """With labels one of each, without them some; every row has the method's name."""
+    drawn, asked = [], []
+
+    class Model:
+        def __init__(self, classes):
+            self.config = types.SimpleNamespace(classes=classes)
+
+        def sample(self, labels, n, temperature, seed):
+            asked.append(labels)
+            return np.zeros((n, 4, 4, 1), np.uint8)
+
+    monkeypatch.setattr("trainers.image_grid.image_grid", lambda *given: drawn.append(given))
+    monkeypatch.setattr("trainers.image_grid.save_png", lambda *given: None)
+    cell = Cell("glow", 0, "", RunDirectory(tmp_path / "seed_0"))
+    cell.directory.path.mkdir()
+    cell.directory.result.write_text("{}")
+    plan = ablation.Plan(["glow", "later"], [cell], {})
+    for classes in (("a", "b", "c"), ()):
+        monkeypatch.setattr("bplf_tf.load_model", lambda path, of=classes: Model(of))
+        ablation._draw_samples(settings(tmp_path), plan, tmp_path / "samples.png")
+    ((row,), headings), ((without,), heading) = drawn
+    assert asked == [[0, 1, 2], None]
+    assert headings == ("a", "b", "c")
+    assert row[0] == without[0] == "glow, temperature 0.7"
+    assert [len(block) for block in row[1]] == [1, 1, 1]
+    assert heading == ("without labels",)
+    assert [len(block) for block in without[1]] == [8]
 
 
 def test_a_run_remembers_all_that_it_was_made_on(tmp_path):
