@@ -15,6 +15,7 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from datasets import NAMES, flags
 from datasets.files import write_text
@@ -29,7 +30,7 @@ from trainers.resumable_runs import Cell
 from trainers.run_directory import RunDirectory
 from trainers.settings import FitSettings, choice
 
-_SAMPLES = 8
+_SAMPLES = 8  # of each method without labels
 _CHOSEN_HERE = (
     "dataset", "data_path", "run_dir", "seed", "resume", "overwrite", "epochs", "max_steps",
     "max_minutes",
@@ -144,6 +145,9 @@ def main(settings: AblationSettings) -> int:
 
     now = left[: settings.most_runs]
     later = len(left) - len(now)
+    if now and settings.budget == "minutes":
+        hours = len(now) / settings.at_once * settings.amount / 60
+        print(f"{len(now)} runs: {hours:.1f} hours of training, start and evaluation on top")
     failed = resumable_runs.make(
         now, settings.data_path, settings.at_once, len(plan.cells) - len(left), later, report
     )
@@ -247,8 +251,9 @@ def _write_tables(settings: AblationSettings, plan: Plan, rows: Sequence[Row]) -
     subject = Subject(settings.table, settings.dataset)
     of, missing = lines(rows, plan.methods), absent(rows, plan.methods, plan.unfit)
     answers = ablation_report.contrast_table(rows, plan.methods)
-    tables = [ablation_report.table(of, subject, missing), answers]
-    notes = ablation_report.footnotes(of, subject, missing, answers)
+    in_order = ablation_report.order_table(rows, plan.methods, subject)
+    tables = [ablation_report.table(of, subject, missing), answers, in_order]
+    notes = ablation_report.footnotes(of, subject, answers, in_order)
     title, stem = _title(settings), _stem(settings)
     stem.parent.mkdir(parents=True, exist_ok=True)
     for suffix, write in ((".md", ablation_report.markdown), (".tex", ablation_report.latex)):
@@ -291,22 +296,24 @@ def _draw_curves(settings: AblationSettings, plan: Plan, rows: Sequence[Row], pa
 
 
 def _draw_samples(settings: AblationSettings, plan: Plan, path: Path) -> None:
-    """A row of samples of each method's first seed; a column shares its label."""
+    """A row of samples of each method's first seed, one of each label, or some without labels."""
     from bplf_tf import load_model
     from trainers.image_grid import image_grid, save_png
 
-    pictures = []
+    pictures: list[tuple[str, list[Any]]] = []
+    headings: Sequence[str] = ()
     for name in plan.methods:
         cell = next((cell for cell in plan.cells if cell.done and cell.method == name), None)
         if cell is None:
             continue
         model = load_model(cell.directory.model)
-        classes = len(model.config.classes)
-        labels = [i % classes for i in range(_SAMPLES)] if classes else None
-        images = model.sample(labels, n=_SAMPLES, temperature=settings.temperature, seed=0)
-        pictures.append((name, [images]))
-    heading = (f"samples, temperature {settings.temperature:g}",)
-    save_png(image_grid(pictures, heading), path)
+        headings = model.config.classes or ("without labels",)
+        labels = [*range(len(headings))] if model.config.classes else None
+        count = len(headings) if labels else _SAMPLES
+        images = model.sample(labels, n=count, temperature=settings.temperature, seed=0)
+        blocks = [images[i : i + 1] for i in range(count)] if labels else [images]
+        pictures.append((f"{name}, temperature {settings.temperature:g}", blocks))
+    save_png(image_grid(pictures, headings), path)
 
 
 if __name__ == "__main__":

@@ -26,11 +26,15 @@ class Comparison:
       answered: whether enough pairs were trained for long enough, both of each.
       unlike: seeds of both that are no pair: at equal wall-clock time, runs of different machines
         or cores had different means.
+      reached: when it had the other one's final figure, by the learning curves; None if never.
+      parameters: how many times the other one's.
     """
 
     difference: Estimate | None
     answered: bool
     unlike: tuple[int, ...]
+    reached: Reached | None = None
+    parameters: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,9 +124,9 @@ def lines(rows: Sequence[Row], methods: Sequence[str]) -> list[Line]:
                 _mean(runs, "nats"),
                 _mean(runs, "steps").mean,
                 _mean(runs, "minutes").mean,
-                int(next(iter(runs.values()))["parameters"]),
+                _parameters(runs),
                 compared.answered and _long_enough(runs.values()),
-                _reached(runs, first),
+                compared.reached,
                 ", ".join(dict.fromkeys(filter(None, (r.get("svd_rank") for r in runs.values())))),
                 {seed: count for seed, count in rollbacks.items() if count},
                 compared.unlike,
@@ -151,24 +155,28 @@ def absent(rows: Sequence[Row], methods: Sequence[str], unfit: Mapping[str, str]
     return reasons
 
 
-def contrast(rows: Sequence[Row], of: Contrast) -> Comparison:
-    """A difference that answers a question."""
+def contrast(rows: Sequence[Row], of: Contrast, column: str = "bits_per_dim") -> Comparison:
+    """A difference that answers a question; of another column, where all runs have it."""
     runs = by_method(rows, (of.method, of.less))
-    return compare(runs[of.method], runs[of.less])
+    return compare(runs[of.method], runs[of.less], column)
 
 
-def compare(runs: OfSeeds, others: OfSeeds) -> Comparison:
+def compare(runs: OfSeeds, others: OfSeeds, column: str = "bits_per_dim") -> Comparison:
     """One method's runs beside another's."""
-    both = sorted(runs.keys() & others.keys())
+    both = sorted(_figures(runs, column).keys() & _figures(others, column).keys())
     pairs = [seed for seed in both if _comparable(runs[seed], others[seed])]
-    bits, of_others = (
-        {seed: float(of[seed]["bits_per_dim"]) for seed in pairs} for of in (runs, others)
-    )
+    bits, of_others = ({seed: float(of[seed][column]) for seed in pairs} for of in (runs, others))
     return Comparison(
         paired_difference(bits, of_others),
         len(pairs) >= LEAST_SEEDS and _long_enough(of[s] for of in (runs, others) for s in pairs),
         tuple(seed for seed in both if seed not in pairs),
+        _reached(runs, others),
+        _parameters(runs) / _parameters(others) if both else None,
     )
+
+
+def _parameters(runs: OfSeeds) -> int:
+    return int(next(iter(runs.values()))["parameters"])
 
 
 def _comparable(row: Row, other: Row) -> bool:

@@ -19,6 +19,7 @@ _PRESET_TABLES: dict[str, tuple[str, ...]] = {
     "4": ("glow", "dlf", "bplf_3x3_svd"),
     "5": ("glow", "dlf", "bplf_3x3_svd"),
     "presets": tuple(PRESETS),
+    "inception": ("bplf_3x3", "bplf_3x3_1x1", "bplf_inception_a", "bplf_inception_b"),
 }
 _NO_G0, _ACTNORM = "_no_g0", "_actnorm"
 # What answers most for the least runs: Glow against BPLF with the same network, with the bigger one
@@ -31,11 +32,12 @@ _QUESTIONS = (
 )  # fmt: skip
 # Of a run, until the rank is full: the other half trains on untouched images.
 _ANNEAL_SHARE = 0.5
-_PROTOCOLS = ("none", *SVD_PROTOCOLS)
+_TRUNCATED = "bplf_3x3"
 
 TABLES = (*_PRESET_TABLES, "questions", "g0", "svd")
-"""`3`, `4` and `5` as in the paper, those methods that exist; `presets`, all; `questions`, few that
-tell most; `g0`, whether it is g0, ActNorm, the networks or the rank; `svd`, the ways to truncate.
+"""`3`, `4` and `5` as in the paper, those methods that exist; `presets`, all; `inception`, BPLF's
+networks; `questions`, few that tell most; `g0`, whether it is g0, ActNorm, the networks or the
+rank; `svd`, the ways to truncate.
 Methods of one name are the same in all of them, so that their runs are shared."""
 
 BUDGETS = ("steps", "minutes", "parameters", "flops")
@@ -66,7 +68,7 @@ def methods(
     if table not in TABLES:
         raise ValueError(f"--table must be one of {', '.join(TABLES)}, got {table!r}")
     if table == "svd":
-        chosen = [_protocol(name) for name in _PROTOCOLS]
+        chosen = [(_TRUNCATED, f"--preset={_TRUNCATED}"), *map(_protocol, SVD_PROTOCOLS)]
     elif table == "g0":
         chosen = _g0_table(ranks)
     elif table == "questions":
@@ -89,12 +91,12 @@ def _with_or_without_g0(name: str) -> Method:
 
 
 def _protocol(name: str) -> Method:
-    own = "--preset=bplf_3x3"
-    if name != "none":
-        own += f" --svd_protocol={name}"
+    if name == "paper":  # a preset has it, whose runs are shared
+        return f"{_TRUNCATED}_svd", f"--preset={_TRUNCATED}_svd"
+    own = f"--preset={_TRUNCATED} --svd_protocol={name}"
     if name == "anneal":
         own += f" --svd_anneal_share={_ANNEAL_SHARE:g}"
-    return f"svd_{name}", own
+    return f"{_TRUNCATED}_{name}", own
 
 
 def _g0_table(ranks: Sequence[str]) -> list[Method]:

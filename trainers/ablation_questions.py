@@ -38,10 +38,12 @@ _BY_NAME = (
     Contrast(_NETWORK, "bplf_3x3_svd", "bplf_3x3_1x1_svd"),
     Contrast(_INCEPTION, "bplf_inception_a", "bplf_3x3"),
     Contrast(_INCEPTION, "bplf_inception_b", "bplf_3x3"),
+    Contrast(_INCEPTION, "bplf_inception_a", "bplf_3x3_1x1"),  # which is smaller still
+    Contrast(_INCEPTION, "bplf_inception_b", "bplf_3x3_1x1"),
     Contrast(_SVD, "glow_svd", "glow"),
     Contrast(_SVD, "bplf_3x3_1x1_svd", "bplf_3x3_1x1"),
     Contrast(_SVD, "bplf_3x3_svd", "bplf_3x3"),
-    *(Contrast(_SVD, f"svd_{way}", "svd_none") for way in ("paper", "anneal", "bijector", "pca")),
+    *(Contrast(_SVD, f"bplf_3x3_{way}", "bplf_3x3") for way in ("anneal", "bijector", "pca")),
 )
 
 _BIG, _SMALL = "3x3_3x3_3x3", "3x3_1x1_3x3"
@@ -80,7 +82,8 @@ def _of_grid(names: Iterable[str]) -> list[Contrast]:
             if network == _BIG:
                 found.append(Contrast(_NETWORK, bplf, f"{_SMALL}-g0-no_actnorm-{rank}"))
             elif network != _SMALL:
-                found.append(Contrast(_INCEPTION, bplf, f"{_BIG}-g0-no_actnorm-{rank}"))
+                for other in (_BIG, _SMALL):
+                    found.append(Contrast(_INCEPTION, bplf, f"{other}-g0-no_actnorm-{rank}"))
             if rank != "full":
                 found.append(Contrast(_SVD, bplf, f"{network}-g0-no_actnorm-full"))
     return sorted(found, key=lambda contrast: _ORDER.index(contrast.question))

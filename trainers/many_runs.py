@@ -38,6 +38,7 @@ def run_all(
     at_once: int,
     start: Callable[[Planned, set[int]], subprocess.Popen[bytes]],
     ended: Callable[[Planned, int, int], None],
+    waiting: Callable[[], None] = lambda: None,
 ) -> list[Planned]:
     """Makes all runs; one that fails does not keep the others from running.
 
@@ -48,6 +49,7 @@ def run_all(
       at_once: how many at the same time.
       start: starts a run on some cores; it does not wait for its end.
       ended: called with the run, its exit code and how many cores it had.
+      waiting: called about twice a second as long as runs are at work.
 
     Returns:
       The runs that were left out, because another process was making them.
@@ -71,6 +73,7 @@ def run_all(
                         left_out.append(run)
             if running:
                 time.sleep(0.5)
+                waiting()
             for place, (run, process) in list(running.items()):
                 if process.poll() is not None:
                     del running[place]

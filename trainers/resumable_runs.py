@@ -138,8 +138,13 @@ def make(
         after_each(failed)
         bar.update()
 
+    def waiting() -> None:
+        # A run takes minutes: without this, the bar's clock would stand still. Not into a log.
+        if bar.fp.isatty():
+            bar.refresh()
+
     with bar:
-        for run in many_runs.run_all(left, at_once, start, ended):
+        for run in many_runs.run_all(left, at_once, start, ended, waiting):
             cell = by_name[run.name]
             bar.write(f"{cell.method}, seed {cell.seed}: another process makes it")
     return failed

@@ -1,6 +1,9 @@
 import csv
 import dataclasses
+import functools
+import io
 import json
+import types
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from tests.checkout import ROOT
 from tests.trainers.ablation_runs import rows_of
 from trainers import ablation, ablation_rows, resumable_runs
 from trainers.ablation import AblationSettings
-from trainers.curves import mean_curve, save_curves
+from trainers.curves import late, mean_curve, save_curves
 from trainers.resumable_runs import Cell
 from trainers.run_directory import RunDirectory
 
@@ -117,7 +120,7 @@ def test_runs_made_elsewhere_count_by_their_rows(tmp_path, monkeypatch, capsys):
     write_csv(results, ablation_rows.COLUMNS, [other, *rows[:-2]])
     started = []
 
-    def run_all(left, at_once, start, ended):
+    def run_all(left, *rest):
         started.extend(run.name for run in left)
         return []
 
@@ -138,7 +141,8 @@ def test_runs_made_elsewhere_count_by_their_rows(tmp_path, monkeypatch, capsys):
     assert started == []
     text = (tmp_path / "out/table_3_drawn_faces_steps_2.md").read_text()
     assert "†" not in text
-    assert text.count("\n| ") == (2 + 3) + (2 + 2)  # and two differences that answer a question
+    # Two differences that answer a question, and two kinds of pairs that may be in order.
+    assert text.count("\n| ") == (2 + 3) + (2 + 2) + (2 + 2)
 
 
 def test_the_bar_counts_the_whole_plan(tmp_path, monkeypatch):
@@ -156,6 +160,60 @@ def test_the_bar_counts_the_whole_plan(tmp_path, monkeypatch):
     monkeypatch.setattr(ablation.many_runs, "run_all", lambda *_: [])
     assert ablation.main(dataclasses.replace(plan, most_runs=3)) == 0
     assert [(bar["total"], bar["initial"]) for bar in bars] == [(9, 2)]
+
+
+def test_the_clock_of_the_bar_goes_on_in_a_terminal(tmp_path, monkeypatch):
+    refreshed = []
+
+    class Bar(resumable_runs.tqdm):
+        def refresh(self, *given, **named):
+            refreshed.append(self.n)
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def run_all(left, at_once, start, ended, waiting):
+        refreshed.clear()
+        waiting()
+        return []
+
+    monkeypatch.setattr(ablation.many_runs, "run_all", run_all)
+    cell = Cell("glow", 0, "", RunDirectory(tmp_path / "seed_0"))
+    for file, times in ((Terminal(), 1), (io.StringIO(), 0)):
+        monkeypatch.setattr(resumable_runs, "tqdm", functools.partial(Bar, file=file))
+        resumable_runs.make([cell], None, 1)
+        assert refreshed == [0] * times
+
+
+def test_samples_stand_below_their_labels(tmp_path, monkeypatch):
+    """With labels one of each, without them some; every row has the method's name."""
+    drawn, asked = [], []
+
+    class Model:
+        def __init__(self, classes):
+            self.config = types.SimpleNamespace(classes=classes)
+
+        def sample(self, labels, n, temperature, seed):
+            asked.append(labels)
+            return np.zeros((n, 4, 4, 1), np.uint8)
+
+    monkeypatch.setattr("trainers.image_grid.image_grid", lambda *given: drawn.append(given))
+    monkeypatch.setattr("trainers.image_grid.save_png", lambda *given: None)
+    cell = Cell("glow", 0, "", RunDirectory(tmp_path / "seed_0"))
+    cell.directory.path.mkdir()
+    cell.directory.result.write_text("{}")
+    plan = ablation.Plan(["glow", "later"], [cell], {})
+    for classes in (("a", "b", "c"), ()):
+        monkeypatch.setattr("bplf_tf.load_model", lambda path, of=classes: Model(of))
+        ablation._draw_samples(settings(tmp_path), plan, tmp_path / "samples.png")
+    ((row,), headings), ((without,), heading) = drawn
+    assert asked == [[0, 1, 2], None]
+    assert headings == ("a", "b", "c")
+    assert row[0] == without[0] == "glow, temperature 0.7"
+    assert [len(block) for block in row[1]] == [1, 1, 1]
+    assert heading == ("without labels",)
+    assert [len(block) for block in without[1]] == [8]
 
 
 def test_a_run_remembers_all_that_it_was_made_on(tmp_path):
@@ -201,7 +259,7 @@ def test_what_does_not_fit_is_named_and_the_rest_is_planned(tmp_path, capsys):
     plan = settings(tmp_path, table="svd", methods=None, common=COMMON.replace("16", "18", 1))
     assert ablation.main(dataclasses.replace(plan, plan_only=True)) == 0
     printed = capsys.readouterr().out
-    assert "svd_pca is left out: svd_protocol='pca' halves height and width once more" in printed
+    assert "bplf_3x3_pca is left out: svd_protocol='pca' halves height and width" in printed
     assert printed.count("to do ") == 4 * 2
 
 
@@ -223,16 +281,23 @@ def test_a_run_that_fails_is_told(tmp_path):
 def test_curves(tmp_path):
     places, values = mean_curve([([1.0, 2.0, 3.0], [5.0, 4.0, 3.0]), ([1.0, 4.0], [3.0, 2.0])])
     assert (places, values) == ([1.0, 3.0], [4.0, 3.0])
+    # Beyond the middle of the longest one: none of a curve that ends before.
+    halves = late({"a": ([1.0, 2.0, 4.0], [9.0, 8.0, 7.0]), "b": ([1.0], [5.0]), "c": ([], [])})
+    assert halves == {"a": ([2.0, 4.0], [8.0, 7.0]), "b": ([], []), "c": ([], [])}
     path = tmp_path / "curves.png"
     save_curves({"a": (places, values)}, "minutes", "title", path)
     with Image.open(path) as image:
-        assert image.width > image.height > 100
+        assert image.width > 1000
+        assert image.height > 1000  # the second half stands below
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"table": "6"}, "--table must be one of 3, 4, 5, presets, questions, g0, svd, got '6'"),
+        (
+            {"table": "6"},
+            "presets, inception, questions, g0, svd, got '6'",
+        ),
         ({"most_runs": -1}, "--most_runs must not be negative, got -1"),
         ({"results": "results.txt"}, "--results must end in .csv, got 'results.txt'"),
         ({"results": "nowhere/results.csv"}, "--results=nowhere/results.csv: there is no folder"),

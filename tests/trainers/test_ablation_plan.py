@@ -48,12 +48,25 @@ def test_without_g0_an_actnorm_stands_in_for_it():
     assert (bare.g0, bare.actnorm, bare.network) == (False, False, "3x3_3x3_3x3")
 
 
+def test_inception_networks_stand_beside_both_others():
+    assert names("inception") == [
+        "bplf_3x3", "bplf_3x3_1x1", "bplf_inception_a", "bplf_inception_b",
+    ]  # fmt: skip
+    pairs = {(c.method, c.less) for c in contrasts(names("inception"))}
+    for network in ("bplf_inception_a", "bplf_inception_b"):
+        assert {(network, "bplf_3x3"), (network, "bplf_3x3_1x1")} <= pairs
+
+
 def test_ways_to_truncate():
-    configs = [config_of(own, SHAPE, CLASSES) for _, own in methods("svd")]
+    ways, table_3 = dict(methods("svd")), dict(methods("3"))
+    assert [*ways][:2] == ["bplf_3x3", "bplf_3x3_svd"]
+    assert all(ways[name] == table_3[name] for name in [*ways][:2])  # runs are shared
+    assert len(contrasts([*ways])) == 4
+    configs = [config_of(own, SHAPE, CLASSES) for own in ways.values()]
     protocols = [config.svd_protocol for config in configs]
     assert protocols == [None, "paper", "anneal", "bijector", "pca"]
     # However long the run is, the rank is full after half of it.
-    assert "--svd_anneal_share=0.5" in dict(methods("svd"))["svd_anneal"]
+    assert "--svd_anneal_share=0.5" in ways["bplf_3x3_anneal"]
 
 
 def test_differences_that_answer_a_question_differ_in_one_thing():
@@ -74,7 +87,7 @@ def test_differences_that_answer_a_question_differ_in_one_thing():
     }
     grid = contrasts(names("g0"))
     # Of 4 networks and 2 ranks: three things about g0, a network beside another, truncated or not.
-    assert len(grid) == 4 * 2 * 3 + 3 * 2 + 4
+    assert len(grid) == 4 * 2 * 3 + (1 + 2 * 2) * 2 + 4
     first = grid[0]
     assert first.method == "3x3_1x1_3x3-g0-no_actnorm-full"
     assert first.less == "3x3_1x1_3x3-coupling-actnorm-full"
@@ -87,8 +100,8 @@ def test_differences_that_answer_a_question_differ_in_one_thing():
 @pytest.mark.parametrize(
     ("shape", "common", "left_out"),
     [
-        ((28, 28, 1), "--levels=2", {"svd_pca", "nice_dense"}),
-        ((28, 28, 1), "--levels=2 --depth=12,16 --width=96,96", {"svd_pca", "nice_dense"}),
+        ((28, 28, 1), "--levels=2", {"bplf_3x3_pca", "nice_dense"}),
+        ((28, 28, 1), "--levels=2 --depth=12,16 --width=96,96", {"bplf_3x3_pca", "nice_dense"}),
         ((32, 32, 3), "", set()),
         ((32, 32, 3), "--depth=8,8,8", {"nice_dense"}),
         ((48, 48, 1), "", set()),

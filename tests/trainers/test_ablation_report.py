@@ -11,6 +11,7 @@ from trainers.ablation_report import (
     footnotes,
     latex,
     markdown,
+    order_table,
     table,
 )
 
@@ -29,12 +30,12 @@ def test_lines_are_paired_with_the_first_method():
     assert glow.bits.half_width > 1
     assert (glow.answered, bplf.answered, quick.answered) == (True, True, False)
     heading, *cells = table([glow, bplf, quick], OURS)
-    assert heading[-1] == "bits/dim of truncated images"
-    assert cells[0][-1] == ""
-    assert cells[1][-1].startswith("3.5000")
-    # Never in the column of the others.
-    assert not any(cell.startswith("3.5") for row in cells for cell in row[:-1])
-    assert cells[1][2].startswith("-0.1000 ± 0.0")
+    # Side by side with the others, never in their column.
+    assert heading[1:4] == ["bits/dim", "bits/dim of truncated images", "bits/dim less the first's"]
+    assert cells[0][2] == ""
+    assert cells[1][2].startswith("3.5000")
+    assert not any(cell.startswith("3.5") for row in cells for cell in row[:2] + row[3:])
+    assert cells[1][3].startswith("-0.1000 ± 0.0")
     assert cells[2][0] == "quick †"
     assert len(footnotes([glow], OURS)) == 3
     assert len(footnotes([glow, bplf, quick], OURS)) == 5
@@ -152,12 +153,13 @@ def test_failed_missing_and_unfit_methods_have_a_row():
     cells = table(of, OURS, missing)
     assert [row[0] for row in cells[1:]] == ["glow", "bplf †", "broken", "later", "pca"]
     assert len({len(row) for row in cells}) == 1
-    notes = footnotes(of, OURS, missing)
+    notes = footnotes(of, OURS)
     assert "bplf, seed 2 failed: exit code 3, see x.log." in notes
     assert "| later | no run yet |" in markdown("t", [cells], notes)
     # The paper's figure stands there, too.
-    row = table(of, Subject("3", "mnist"), {"bplf_3x3": "no run yet"})[-1]
-    assert (row[1], row[-1]) == ("no run yet", "1.14")
+    heading, *cells = table(of, Subject("3", "mnist"), {"bplf_3x3": "no run yet"})
+    (row,) = [row for row in cells if row[0] == "bplf_3x3"]
+    assert (row[1], row[heading.index("the paper's figure")]) == ("no run yet", "1.14")
 
 
 def test_a_run_that_went_back_says_so():
@@ -181,18 +183,21 @@ def test_the_last_rank_stands_beside_the_figures():
 def test_differences_that_answer_a_question_have_a_table():
     names = ["glow", "bplf_3x3", "bplf_3x3_no_g0_actnorm", "bplf_3x3_svd"]
     rows = rows_of("glow", (4.0, 5.0, 6.0)) + rows_of("bplf_3x3", (3.9, 4.9, 5.91))
-    rows += rows_of("bplf_3x3_no_g0_actnorm", (3.8, 4.8))
+    rows += rows_of("bplf_3x3_no_g0_actnorm", (3.8, 4.8), parameters="617")
+    for row, bits in zip(rows, (4.0, 5.0, 6.0, 3.9, 4.9, 5.91), strict=False):
+        row["curve"] = curve_of(9.0, bits + 0.05, bits)
     heading, *cells = contrast_table(rows, names)
     assert heading[:3] == ["question", "method", "less"]
     told = {(row[1], row[2]): row[3:] for row in cells}
     assert told["bplf_3x3", "glow"][0].startswith("-0.0967 ± ")
-    assert told["bplf_3x3", "glow"][2] == "3"
+    assert told["bplf_3x3", "glow"][2:] == ["3", "1.0", "200", "100 %"]
     assert told["bplf_3x3 †", "bplf_3x3_no_g0_actnorm"][0] == "+0.1000"
-    assert told["bplf_3x3_svd †", "glow"] == ["no pair of runs", "", ""]
+    assert told["bplf_3x3 †", "bplf_3x3_no_g0_actnorm"][-1] == "200 %"
+    assert told["bplf_3x3_svd †", "glow"] == ["no pair of runs", *[""] * 5]
     text = markdown("t", [table(lines(rows, names), OURS), [heading, *cells]], ["n"])
     assert text.count("\n| --- |") == 2
     assert "is it g0, or would an ActNorm do?" in text
-    notes = footnotes(lines(rows[:6], names), OURS, {}, [heading, *cells])
+    notes = footnotes(lines(rows[:6], names), OURS, [heading, *cells])
     assert any(note.startswith("† not answered") for note in notes)
     # Without such differences there is no second table.
     assert "question" not in markdown("t", [table(lines(rows, names), OURS), [heading]], [])
@@ -203,16 +208,58 @@ def test_the_paper_stands_beside_and_its_contradictions_are_marked():
     rows = rows_of("glow", (1.1, 1.2, 1.3)) + rows_of("bplf_3x3", (1.0, 1.1, 1.2))
     both = lines(rows, ["glow", "bplf_3x3"])
     subject = Subject("3", "mnist")
-    heading, glow, bplf = table(both, subject)
-    assert heading[-1] == "the paper's figure"
-    assert (glow[-1], bplf[-1]) == ("1.18 ‡", "1.14")
+    heading, glow, bplf, *others = table(both, subject)
+    assert heading[1:4] == ["bits/dim", "the paper's figure", "the paper's, of truncated images"]
+    assert (glow[2:4], bplf[2:4]) == (["1.18 ‡", ""], ["1.14", ""])
+    # Those that were not asked for, and what the paper has of truncated images in its own column.
+    assert {row[0]: row[1:4] for row in others}["glow_svd"] == ["not asked for", "", "1.16"]
+    assert len(others) == 4
     notes = footnotes(both, subject)
-    assert "The paper has bplf_3x3_1x1, bplf_3x3_1x1_svd, bplf_3x3_svd, glow_svd too." in notes
     assert "‡ glow: 1.18 bits/dim in table 3, 1.24 in table 5." in notes
     assert any("2000 epochs" in note for note in notes)
     assert r"1.18 \ddag{}" in latex("t", [table(both, subject)], notes)
-    _, glow = table(both[:1], Subject("4", "cifar10"))
-    assert glow[-1] == "4513.2 ‡"
+    heading, glow, *others = table(both[:1], Subject("4", "cifar10"))
+    assert heading[1:4] == ["bits/dim", "log-likelihood in nats", "the paper's figure"]
+    assert glow[3] == "4513.2 ‡"
+    assert {row[0]: row[1:4] for row in others}["Flow++"] == ["not implemented", "", "4492.3 ‡"]
+    assert len({len(row) for row in (heading, glow, *others)}) == 1
+
+
+def test_the_papers_order_is_looked_for():
+    rows = rows_of("glow", (1.3, 1.4, 1.5)) + rows_of("bplf_3x3", (1.2, 1.31, 1.4))
+    rows += rows_of("bplf_3x3_1x1", (1.1, 1.2, 1.31))  # the paper has it behind the bigger one
+    rows += rows_of("glow_svd", (1.29, 1.43, 1.49), bits_per_dim_truncated="1.1")
+    rows += rows_of("bplf_3x3_svd", (1.9, 1.9, 1.9), bits_per_dim_truncated="1.0")
+    for row, noise in zip(rows[-6:], (0.0, 0.01, 0.0, 0.0, 0.0, 0.01), strict=True):
+        row["bits_per_dim_truncated"] = str(float(row["bits_per_dim_truncated"]) + noise)
+    names = ["glow", "glow_svd", "bplf_3x3", "bplf_3x3_1x1", "bplf_3x3_svd", "bplf_3x3_1x1_svd"]
+    heading, plain, mixed, truncated = order_table(rows, names, Subject("3", "mnist"))
+    assert heading[1:] == [
+        "number", "in its order", "the other way round", "undecided", "not answered",
+    ]  # fmt: skip
+    assert plain == ["both without truncation", "3", "2", "1", "0", "0"]
+    # bplf_3x3_svd is the paper's best; glow_svd is before glow and behind both of BPLF.
+    # bplf_3x3_1x1_svd has no runs, and the paper does not tell it from bplf_3x3.
+    assert mixed[1:] == ["8", "2", "3", "1", "2"]
+    assert truncated[1:] == ["3", "1", "0", "0", "2"]
+    # Of faces, the paper's columns agree on most.
+    faces = order_table(rows, names, Subject("3", "fer2013"))
+    assert [row[1] for row in faces[1:]] == ["2", "7", "3"]
+    assert len(order_table(rows, names, Subject("presets", "mnist"))) == 1
+    notes = footnotes(lines(rows, names), OURS, None, faces)
+    assert any("order alike" in note for note in notes)
+    assert not any("order alike" in note for note in footnotes(lines(rows, names), OURS))
+
+
+def test_latex_fits_on_a_page():
+    cells = [["method", "minutes to the first's final bits/dim", "why"], ["a_b", "1.0 ± 0.1", "so"]]
+    text = latex("t", [cells], ["50 % of it."])
+    assert r"\begin{tabular}{lrl}" in text
+    assert r"minutes to the\\first's final\\bits/dim\end{tabular} & why" in text
+    assert r"\resizebox{" in text
+    assert text.count("{") == text.count("}")
+    assert r"\caption{t}" in text
+    assert r"\footnotesize 50 \% of it." in text
 
 
 def test_nats_are_those_of_equation_4_1():

@@ -7,6 +7,7 @@ from trainers.paper_tables import (
     contradictions,
     figures,
     log_likelihood,
+    order,
     remarks,
 )
 
@@ -84,3 +85,14 @@ def test_figures_of_a_data_set():
     assert figures("3", "emotionset")["bplf_3x3"] == 2.16
     assert figures("4", "cifar10")["Flow++"] == 4492.3
     assert figures("5", "emotionset") == figures("g0", "mnist") == figures("3", "fer2013") == {}
+
+
+def test_order_of_table_3():
+    mnist = order("mnist")
+    assert mnist[0] == ("glow_svd", "glow")
+    assert ("bplf_3x3", "bplf_3x3_1x1") in mnist
+    assert ("bplf_3x3_1x1", "bplf_3x3") in order("cifar10")
+    # Equal figures have none: bplf_3x3 and bplf_3x3_1x1_svd.
+    assert len(mnist) == 15 - 1
+    agreed = {*mnist} & {*order("cifar10")} & {*order("emotionset")}
+    assert {*order("fer2013")} == agreed
