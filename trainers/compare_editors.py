@@ -26,6 +26,7 @@ from datasets.files import folder_written_aside, write_json, write_text
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
 from datasets.registry import NAMES
+from trainers import ridge
 from trainers.settings import choice
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class CompareSettings:
         default_factory=lambda: ["0.5", "0.75", "1", "1.25"],
         metadata={"help": "Of the flow's transfer, with commas between them."},
     )
-    ridge: float = setting(0.4, "Lambda of the pixel model, where it is fitted to pairs.")
+    ridge: str = setting("0.4", f"{ridge.HELP} Where it is fitted to pairs.")
     pairs: int = setting(300, "Fit every expression to at most so many pairs.")
     limit: int | None = setting(None, "Unpaired: read at most so many images of each split.")
     test_people: int = setting(
@@ -95,8 +96,7 @@ class CompareSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"--{name} must be at least {least}, got {value}")
-        if not (math.isfinite(self.ridge) and self.ridge > 0):
-            raise ValueError(f"--ridge must be a positive number, got {self.ridge}")
+        ridge.ridge_of(self.ridge)
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise ValueError(f"--temperature must be 0 or more, got {self.temperature}")
         if is_pixel_model(str(self.model)):
@@ -227,7 +227,7 @@ def _from_pairs(settings: CompareSettings, flow: BPLF) -> Material:
     _check_classes(settings, train.classes, flow)
     parts = {name: train.of(name, settings.pairs) for name in train.expressions}
     expressive = {name: part.expressive for name, part in parts.items()}
-    pixel = PixelSynthesis(ridge=settings.ridge).fit(
+    pixel = PixelSynthesis(ridge=ridge.ridge_of(settings.ridge)).fit(
         {name: part.neutral for name, part in parts.items()},
         expressive,
         {name: part.people for name, part in parts.items()},

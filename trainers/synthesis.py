@@ -20,6 +20,7 @@ from datasets import flags
 from datasets.files import write_json
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
+from trainers import ridge
 from trainers.settings import choice
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class SynthesisSettings:
     test_people: int = setting(100, "Measure on at most so many people of the test split.")
     image_size: int | None = setting(None, "Height and width; by default the flow's, or 48.")
     channels: int | None = setting(None, "1 or 3; by default the flow's, or 1.")
-    ridge: str = setting("0.4", "Lambda, or cross_validation to choose it for each expression.")
+    ridge: str = setting("0.4", ridge.HELP)
     window: int = setting(1, "Side of the square of input pixels that an output pixel sees.")
     kernel: str = setting("linear", "linear, polynomial or rbf.")
     shared_channels: bool = setting(False, "One set of weights for all channels of a position.")
@@ -72,18 +73,10 @@ class SynthesisSettings:
 
     def pixel_model(self) -> PixelSynthesis:
         """The model that the flags describe, not fitted; raises `ValueError`."""
-        from bplf_tf.pixel_synthesis import CROSS_VALIDATION, PixelSynthesis
+        from bplf_tf.pixel_synthesis import PixelSynthesis
 
-        ridge: float | str = self.ridge
-        if ridge != CROSS_VALIDATION:
-            try:
-                ridge = float(ridge)
-            except ValueError:
-                raise ValueError(
-                    f"--ridge must be a positive number or {CROSS_VALIDATION}, got {ridge!r}"
-                ) from None
         return PixelSynthesis(
-            ridge=ridge,
+            ridge=ridge.ridge_of(self.ridge),
             window=self.window,
             kernel=self.kernel,
             shared_channels=self.shared_channels,
