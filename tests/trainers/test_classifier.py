@@ -157,7 +157,7 @@ def test_mistakes(changes, message, tmp_path):
 
 
 def test_the_first_steps_leave_features_alive():
-    source = datasets.load("drawn_faces", "train", limit=350)  # too few for more than a start
-    fitted = fit_classifier(source, ClassifierPlan("a", epochs=4, batch_size=32), verbose=0)
+    source = datasets.load("drawn_faces", "train", limit=350, image_size=24)
+    fitted = fit_classifier(source, ClassifierPlan("a", epochs=6, batch_size=32), verbose=0)
     features = fitted.features(source.images)
-    assert np.mean(features.max(axis=0) > 0) > 0.8  # one in twenty before they were normalised
+    assert np.mean(features.max(axis=0) > 0) > 0.8  # without normalisation a quarter
