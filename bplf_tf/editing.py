@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bplf_tf.labels import Label, condition_vectors
+from bplf_tf.labels import Label, check_count, condition_vectors
 from bplf_tf.model import BPLF
 from bplf_tf.regions import blend_region as blend_region
 
@@ -282,8 +282,7 @@ def _condition(model: BPLF, label: Any, count: int) -> np.ndarray:
     if isinstance(label, Mapping):
         label = mixture(classes, label)
     condition = np.asarray(condition_vectors(label, classes, model.config.dtype))
-    if condition.ndim == 2 and len(condition) != count:
-        raise ValueError(f"got {len(condition)} labels for {count} images")
+    check_count(condition, count)
     return condition
 
 

@@ -12,7 +12,7 @@ from bplf_tf import random
 from bplf_tf.bijectors import FlowStack, MultiScale, SVDTruncate
 from bplf_tf.flow_layers import FlowLayers
 from bplf_tf.inputs import check_images
-from bplf_tf.labels import Label, condition_vectors
+from bplf_tf.labels import Label, check_count, condition_vectors
 from bplf_tf.layers.part import Given
 from bplf_tf.likelihood import dequantise
 
@@ -189,10 +189,9 @@ class FlowModel(FlowLayers):
         count = len(items[0]) if isinstance(items, tuple) else len(items)
         condition = self._condition(label)
         if condition is not None:
+            check_count(condition, count, "items")
             if condition.shape.rank == 1:
                 condition = tf.repeat(condition[tf.newaxis], count, axis=0)
-            elif condition.shape[0] != count:
-                raise ValueError(f"got {condition.shape[0]} labels for {count} items")
         compiled = self._functions.setdefault(
             name, tf.function(function, reduce_retracing=True, autograph=False)
         )

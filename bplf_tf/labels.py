@@ -39,6 +39,15 @@ def condition_vectors(label: Label, classes: Sequence[str], dtype: str) -> np.nd
     )
 
 
+def check_count(condition: Any, count: int, what: str = "images") -> None:
+    """Raises `ValueError` for conditions `[B, E]` that are not as many as what they are of.
+
+    One condition `[E]` is of any number.
+    """
+    if len(condition.shape) == 2 and condition.shape[0] != count:
+        raise ValueError(f"got {condition.shape[0]} labels for {count} {what}")
+
+
 def strengthened(vectors: np.ndarray, strength: float) -> np.ndarray:
     """Conditions `[E]` or `[B, E]`, nearer to or farther from the even mixture of all labels.
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bplf_tf import random
 from bplf_tf.flow_model import FlowModel
-from bplf_tf.labels import Label, condition_vectors, strengthened
+from bplf_tf.labels import Label, check_count, condition_vectors, strengthened
 from bplf_tf.likelihood import dequantise, quantise
 
 
@@ -158,8 +158,7 @@ class Latents(FlowModel):
         from_source = np.asarray(condition_vectors(source, classes, dtype))
         to_target = np.asarray(condition_vectors(target, classes, dtype))
         for condition in (from_source, to_target):
-            if condition.ndim == 2 and len(condition) != len(images):
-                raise ValueError(f"got {len(condition)} labels for {len(images)} images")
+            check_count(condition, len(images))
         mixture = (1 - strength) * from_source + strength * to_target
         return self.decode(self.encode(images, from_source), mixture)
 

@@ -15,12 +15,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bplf_tf.config_checks import NETWORK_DTYPES
 from datasets import NAMES, SPLITS, flags
 from datasets.cores import cores
 from datasets.files import write_json
 from datasets.flags import setting
 from datasets.quiet_tensorflow import import_tensorflow
-from trainers.classifier import ARCHITECTURES, NETWORK_DTYPES
+from trainers.classifier import ARCHITECTURES
 from trainers.settings import choice
 from trainers.threads import set_threads
 

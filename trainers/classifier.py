@@ -14,6 +14,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
+from bplf_tf.config_checks import NETWORK_DTYPES
 from datasets import NAMES, SPLITS, flags
 from datasets.cores import cores
 from datasets.flags import setting
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from trainers.classifier_fit import ClassifierPlan
 
 ARCHITECTURES = ("a", "b")
-NETWORK_DTYPES = ("float32", "mixed_bfloat16")
 _RESAMPLES = 1000
 _CELL = 26  # "100.0% (100.0% to 100.0%)" and a space
 
