@@ -13,7 +13,9 @@ from bplf_tf.stacking import stacked
 _LOOKED_AT = 64  # people, spread over all
 _FEWEST = 4  # below this, chance decides
 _MOST_SHIFT = 0.06  # of a side, in the median
-_DEVIATIONS = 3  # by which pairs must correlate more than strangers
+_DEVIATIONS = 3  # by which pairs must correlate more than strangers, and other poses than none
+_ANGLES = (15, -15, 30, -30, 45, -45, 90, -90, 135, -135, 180)  # degrees
+_FACTORS = (0.64, 0.8, 1.25, 1.5625)
 
 
 def check_images(name: str, images: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -84,8 +86,8 @@ def check_pairs(
 
     Raises:
       ValueError: if a face resembles those of other people as much as the one it is paired with, or
-        if faces of a pair are moved against each other. Fewer than four people tell neither; faces
-        that are turned or larger in one image of a pair are not found out.
+        if faces of a pair are moved, turned or mirrored against each other, or of different size,
+        by more than some 8 degrees or an eighth. Fewer than four people tell none of it.
     """
     if people is None:
         people = [zlib.crc32(image.tobytes()) for image in neutral]
@@ -110,13 +112,11 @@ def check_pairs(
             f"{own.mean():.2f}, with those of others by {strangers:.2f}. The k-th of both must "
             "show the same person; for images without pairs there is fit_unpaired"
         )
-    moved = np.median(np.abs(_shifts(before, after)), axis=0)
-    limit = _MOST_SHIFT * np.array(before.shape[1:])
-    if (moved > limit).any():
+    if how := _moved(before, after):
         raise ValueError(
             f"neutral and {label!r} are not aligned: in the median pair the faces match best when "
-            f"one is moved by {moved[0]:.0f} pixels up or down and {moved[1]:.0f} sideways. Each "
-            "pixel sees the pixel at its own place, so eyes and mouth have to stay where they are"
+            f"the one of {label!r} is {how}. Each pixel sees the pixel at its own place, so eyes "
+            "and mouth have to stay where they are"
         )
 
 
@@ -129,13 +129,58 @@ def _standardised(images: np.ndarray) -> np.ndarray:
     return np.where(norm > 1e-9, apart / np.maximum(norm, 1e-9), 0.0)
 
 
-def _shifts(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Rows and columns by which each of `after` is moved, `[N, 2]`, by cross-correlation."""
+def _moved(before: np.ndarray, after: np.ndarray) -> str:
+    """In words, how `after` matches better than as it is; empty if nothing is far from that."""
+    own = (before * after).sum(axis=(1, 2))
+    how, turned = _best_pose(before, after)
+    gains = turned - own
+    chance = gains.std() / len(own) ** 0.5
+    is_turned = np.median(gains) > 0 and gains.mean() > _DEVIATIONS * chance
+    shifts, shifted = _shifts(before, after)
+    rows, columns = np.median(np.abs(shifts), axis=0)
+    is_shifted = (np.array([rows, columns]) > _MOST_SHIFT * np.array(before.shape[1:])).any()
+    if is_shifted and not (is_turned and turned.mean() > shifted.mean()):
+        return f"moved by {rows:.0f} pixels up or down and {columns:.0f} sideways"
+    return how if is_turned else ""
+
+
+def _shifts(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns by which each of `after` is moved, `[N, 2]`, and how well it fits then."""
     spectrum = np.conj(np.fft.rfft2(before)) * np.fft.rfft2(after)
     correlation = np.fft.irfft2(spectrum, s=before.shape[1:])
     height, width = before.shape[1:]
-    best = correlation.reshape(len(before), -1).argmax(axis=1)
+    correlation = correlation.reshape(len(before), -1)
+    best = correlation.argmax(axis=1)
     rows, columns = best // width, best % width
     rows = np.where(rows > height // 2, rows - height, rows)
     columns = np.where(columns > width // 2, columns - width, columns)
-    return np.stack([rows, columns], axis=1)
+    return np.stack([rows, columns], axis=1), correlation.max(axis=1)
+
+
+def _best_pose(before: np.ndarray, after: np.ndarray) -> tuple[str, np.ndarray]:
+    """In words, the pose of `after` that fits best, and how well in each pair, `[N]`."""
+    poses = {f"turned by {angle} degrees": _rotation(angle) for angle in _ANGLES}
+    poses |= {f"made {factor:g} times as large": np.eye(2) / factor for factor in _FACTORS}
+    poses["mirrored"] = np.diag([1.0, -1.0])
+    fits = {how: (before * _in_pose(after, pose)).sum(axis=(1, 2)) for how, pose in poses.items()}
+    best = max(fits, key=lambda how: float(np.median(fits[how])))
+    return best, fits[best]
+
+
+def _rotation(degrees: float) -> np.ndarray:
+    """`[2, 2]` of rows and columns, counterclockwise to the eye."""
+    cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[cosine, sine], [-sine, cosine]])
+
+
+def _in_pose(images: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """Each pixel from where `pose` puts it, the middle being 0; of unit norm, `[N, H, W]`."""
+    sides = np.array(images.shape[1:])
+    middle = (sides - 1)[:, None, None] / 2
+    places = np.tensordot(pose, np.indices(sides) - middle, axes=1) + middle
+    places = np.rint(places).astype(int)
+    rows, columns = np.clip(places, 0, sides[:, None, None] - 1)
+    inside = (places == np.stack([rows, columns])).all(axis=0)
+    posed = images[:, rows, columns] * inside
+    norm = np.sqrt((posed**2).sum(axis=(1, 2), keepdims=True))
+    return posed / np.maximum(norm, 1e-9)

@@ -61,7 +61,7 @@ class ClientSettings:
             if importlib.util.find_spec("tensorflow_serving") is None:
                 raise ValueError(
                     "gRPC needs tensorflow-serving-api: install the extra `serving` "
-                    "(pip install -e .[serving]), or use REST"
+                    "(.venv/bin/python -m pip install -e '.[serving]'), or use REST"
                 )
         if not self.label:
             raise ValueError("--label is required: the name of a label of the model")

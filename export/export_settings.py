@@ -16,7 +16,8 @@ class ExportSettings:
 
     model: str | None = setting(
         None,
-        "A run directory, or its model.keras; or the .npz of a pixel model. Required.",
+        "A run directory, or its model.keras, or the .npz of a pixel model; "
+        "bplf_tf/pretrained_models/drawn_faces comes with the library. Required.",
     )
     data: str | None = setting(
         None, "What the model was trained on, for its card, where its run directory does not tell."
@@ -27,7 +28,8 @@ class ExportSettings:
         """Checks what needs no model; raises `ValueError` or `OSError` naming the flag."""
         if not self.model:
             raise ValueError(
-                "--model is required: the model.keras of a run, or the .npz of a pixel model"
+                "--model is required: a run directory or its model.keras, the .npz of a pixel "
+                "model, or bplf_tf/pretrained_models/drawn_faces"
             )
         model_path(self.model)
 

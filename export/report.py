@@ -97,11 +97,12 @@ def report(model: BPLF, source: ImageSource, settings: ReportSettings) -> str:
     """The table and how it was made, as Markdown."""
     rows = measure(model, source, settings)
     lines = [
-        "| | file, MB | of float32 | one sample, ms | of TensorFlow's | samples: equal pixels | "
-        "largest difference, grey levels | bits/dim, change | largest change of an image |",
+        "| | file, MB | size, of float32's | one sample, ms | time, of SavedModel's | "
+        "samples: equal pixels | largest difference, grey levels | bits/dim, change | "
+        "largest change of an image |",
         "| --- " * 9 + "|",
     ]
-    of_tensorflow, of_float32 = rows["TensorFlow"]["seconds"], rows["float32"]["bytes"]
+    of_tensorflow, of_float32 = rows["SavedModel"]["seconds"], rows["float32"]["bytes"]
     for name, row in rows.items():
         cells = [
             name,
@@ -141,8 +142,8 @@ def measure(
     contenders: dict[str, Call] = {}
     sizes: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
-        contenders["TensorFlow"] = _saved_model(model, Path(folder))
-        sizes["TensorFlow"] = sum(
+        contenders["SavedModel"] = _saved_model(model, Path(folder))
+        sizes["SavedModel"] = sum(
             path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()
         )
         for precision in PRECISIONS:

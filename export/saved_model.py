@@ -49,7 +49,7 @@ class SavedModelSettings(ExportSettings):
         if self.warmup and importlib.util.find_spec("tensorflow_serving") is None:
             raise ValueError(
                 "the warm-up requests need tensorflow-serving-api: install the extra `serving` "
-                "(pip install -e .[serving]), or give --nowarmup"
+                "(.venv/bin/python -m pip install -e '.[serving]'), or give --nowarmup"
             )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from PIL import Image
 
 from bplf_tf import PixelSynthesis
 from bplf_tf.bijectors import PixelAffine
@@ -321,8 +322,44 @@ def test_images_that_are_no_pairs_are_refused(drawn):
     neutral, happy = drawn
     with pytest.raises(ValueError, match="neutral and 'happy' are not pairs"):
         PixelSynthesis().fit(neutral, {"happy": np.roll(happy, 1, axis=0)})
-    with pytest.raises(ValueError, match="not aligned: in the median pair"):
+    with pytest.raises(
+        ValueError, match=r"not aligned: .* of 'happy' is moved by 0 pixels up or down and 3"
+    ):
         PixelSynthesis().fit(neutral, {"happy": np.roll(happy, 3, axis=2)})
+
+
+def posed(images, degrees=0, factor=1.0):
+    """Turned counterclockwise about the middle, and enlarged, by Pillow."""
+    side = images.shape[1]
+    left, right = (round(side / 2 * (1 + edge / factor)) for edge in (-1, 1))
+
+    def one(image):
+        picture = Image.fromarray(image[..., 0]).rotate(degrees, Image.Resampling.BILINEAR)
+        return np.asarray(picture.resize((side, side), box=(left, left, right, right)))
+
+    return np.stack([one(image) for image in images])[..., None]
+
+
+@pytest.mark.parametrize(
+    ("pose", "message"),
+    [
+        (lambda images: posed(images, degrees=12), "is turned by -15 degrees"),
+        (lambda images: posed(images, degrees=-20), "is turned by 15 degrees"),
+        (lambda images: posed(images, factor=1.25), "is made 0.8 times as large"),
+        (lambda images: np.rot90(images, axes=(1, 2)), "is turned by -90 degrees"),
+        (lambda images: images[:, :, ::-1], "is mirrored"),
+    ],
+)
+def test_pairs_in_different_poses_are_refused(drawn, pose, message):
+    neutral, happy = drawn
+    with pytest.raises(ValueError, match=f"not aligned: .* the one of 'happy' {message}"):
+        PixelSynthesis().fit(neutral, {"happy": np.ascontiguousarray(pose(happy))})
+
+
+def test_pairs_that_are_hardly_turned_or_enlarged_are_accepted(drawn):
+    neutral, happy = drawn
+    for degrees, factor in ((4, 1.0), (-4, 1.0), (0, 24 / 22)):
+        PixelSynthesis().fit(neutral, {"happy": posed(happy, degrees, factor)})
 
 
 GREY = (4, 8, 8, 1)

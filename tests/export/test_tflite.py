@@ -356,17 +356,17 @@ def test_report(model, faces, paths, monkeypatch):
     text = report.report(model, faces, settings)
     lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     rows = {name: cells for name, *cells in lines[2:]}
-    assert list(rows) == ["TensorFlow", *PRECISIONS]
+    assert list(rows) == ["SavedModel", *PRECISIONS]
     whole = paths["float32"].stat().st_size
     for name, (size, of_float32, milliseconds, _, equal, largest, change, _) in rows.items():
         assert float(milliseconds) > 0
-        precision = "float32" if name == "TensorFlow" else name
+        precision = "float32" if name == "SavedModel" else name
         most, least = allowed(precision)
         assert int(largest) <= most
         assert float(equal.removesuffix(" %")) >= 100 * least
         tolerance = {"float32": 1e-5, "float16": 2e-4, "dynamic_int8": 0.01}[precision]
         assert abs(float(change)) <= tolerance
-        if name != "TensorFlow":
+        if name != "SavedModel":
             bytes_written = paths[name].stat().st_size
             assert float(size) == pytest.approx(bytes_written / 1e6, abs=0.006)
             assert float(of_float32) == pytest.approx(bytes_written / whole, abs=6e-4)
