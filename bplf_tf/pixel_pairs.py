@@ -177,7 +177,7 @@ def _in_pose(images: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """Each pixel from where `pose` puts it, the middle being 0; of unit norm, `[N, H, W]`."""
     sides = np.array(images.shape[1:])
     middle = (sides - 1)[:, None, None] / 2
-    places = np.tensordot(pose, np.indices(sides) - middle, axes=1) + middle
+    places = np.tensordot(pose, np.indices(images.shape[1:]) - middle, axes=1) + middle
     places = np.rint(places).astype(int)
     rows, columns = np.clip(places, 0, sides[:, None, None] - 1)
     inside = (places == np.stack([rows, columns])).all(axis=0)
