@@ -1,6 +1,6 @@
 """The protocols by which truncated singular values enter training and evaluation.
 
-Truncation makes images easier: its bits per dimension belong to another data set. It touches
+Truncation makes other images: their bits per dimension belong to another data set. It touches
 training images and `bits_per_dim_truncated` only; likelihoods, encoding and sampling never
 truncate.
 

@@ -34,6 +34,8 @@ _UNLIKE = (
     "or with another number of runs at once than those of the method that it is compared with"
 )
 
+_LEAST_P = 0.001
+
 # How the presets that train on truncated images end.
 _TRUNCATED = "_svd"
 
@@ -125,7 +127,9 @@ def _difference(difference: Estimate | None) -> list[str]:
         return ["", ""]
     p_value = difference.p_value
     signed = ("+" if difference.mean >= 0 else "") + str(difference)
-    return [signed, "" if p_value is None else f"{p_value:.3f}"]
+    if p_value is None:
+        return [signed, ""]
+    return [signed, f"{p_value:.3f}" if p_value >= _LEAST_P else f"<{_LEAST_P}"]
 
 
 def _text(of: Estimate, digits: int) -> str:
@@ -250,7 +254,7 @@ def footnotes(
     )
     if any(line.truncated for line in of):
         notes.append(
-            "Truncated images are another, easier data set: compare their column with nothing else."
+            "Truncated images are another data set: compare their column with nothing else."
         )
     if in_order and len(in_order) > 1:
         notes.append(
@@ -324,7 +328,7 @@ def latex(title: str, tables: Sequence[Cells], notes: Sequence[str]) -> str:
 
 def _tabular(cells: Cells) -> str:
     heading, *rows = cells
-    numbers = [all(row[i][:1] in "+-0123456789" for row in rows) for i in range(len(heading))]
+    numbers = [all(row[i][:1] in "+-<0123456789" for row in rows) for i in range(len(heading))]
     return "\n".join(
         [
             # As wide as it is, or as the page if it is wider.
@@ -354,7 +358,7 @@ _HEADING_WIDTH = 16
 _LATEX: dict[str, Any] = {
     "\\": r"\textbackslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", _MARK: r"\dag{}", _PAPER_MARK: r"\ddag{}", _UNLIKE_MARK: r"\S{}",
+    "±": r"$\pm$", "<": "$<$", _MARK: r"\dag{}", _PAPER_MARK: r"\ddag{}", _UNLIKE_MARK: r"\S{}",
     _ROLLED_BACK_MARK: r"\P{}",
 }  # fmt: skip
 
