@@ -16,6 +16,7 @@ _MOST_SHIFT = 0.06  # of a side, in the median
 _DEVIATIONS = 3  # by which pairs must correlate more than strangers, and other poses than none
 _ANGLES = (15, -15, 30, -30, 45, -45, 90, -90, 135, -135, 180)  # degrees
 _FACTORS = (0.64, 0.8, 1.25, 1.5625)
+_GRID = 32  # places to a side at least by which poses are compared; all of a smaller image's
 
 
 def check_images(name: str, images: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -98,10 +99,10 @@ def check_pairs(
     before, after = (_standardised(images[chosen]) for images in (neutral, expressive))
     if not before.any() or not after.any():
         return  # all faces are equal: nothing can be told
-    own = (before * after).sum(axis=(1, 2))
+    own = _correlations(before, after)
     strangers = np.mean(
         [
-            (before * np.roll(after, k, axis=0)).sum(axis=(1, 2)).mean()
+            _correlations(before, np.roll(after, k, axis=0)).mean()
             for k in range(1, min(len(before), 9))
         ]
     )
@@ -124,17 +125,25 @@ def _standardised(images: np.ndarray) -> np.ndarray:
     """What sets each image apart from the mean of all, `[N, H, W]`, of unit norm (or zero)."""
     grey = images.mean(axis=-1, dtype=np.float64)
     apart = grey - grey.mean(axis=0)
-    apart -= apart.mean(axis=(1, 2), keepdims=True)
-    norm = np.sqrt((apart**2).sum(axis=(1, 2), keepdims=True))
-    return np.where(norm > 1e-9, apart / np.maximum(norm, 1e-9), 0.0)
+    return _of_unit_norm(apart - apart.mean(axis=(1, 2), keepdims=True))
+
+
+def _of_unit_norm(images: np.ndarray) -> np.ndarray:
+    """Each of `[N, H, W]` divided by its norm; zero where that is."""
+    norm = np.sqrt((images**2).sum(axis=(1, 2), keepdims=True))
+    return np.where(norm > 1e-9, images / np.maximum(norm, 1e-9), 0.0)
+
+
+def _correlations(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Of each pair of images of unit norm, `[N]`."""
+    return (before * after).sum(axis=(1, 2))
 
 
 def _moved(before: np.ndarray, after: np.ndarray) -> str:
     """In words, how `after` matches better than as it is; empty if nothing is far from that."""
-    own = (before * after).sum(axis=(1, 2))
-    how, turned = _best_pose(before, after)
+    how, turned, own = _best_pose(before, after)
     gains = turned - own
-    chance = gains.std() / len(own) ** 0.5
+    chance = gains.std() / len(gains) ** 0.5
     is_turned = np.median(gains) > 0 and gains.mean() > _DEVIATIONS * chance
     shifts, shifted = _shifts(before, after)
     rows, columns = np.median(np.abs(shifts), axis=0)
@@ -157,14 +166,16 @@ def _shifts(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.stack([rows, columns], axis=1), correlation.max(axis=1)
 
 
-def _best_pose(before: np.ndarray, after: np.ndarray) -> tuple[str, np.ndarray]:
-    """In words, the pose of `after` that fits best, and how well in each pair, `[N]`."""
+def _best_pose(before: np.ndarray, after: np.ndarray) -> tuple[str, np.ndarray, np.ndarray]:
+    """In words, the pose of `after` that fits best, how well in each pair, `[N]`, and as it is."""
     poses = {f"turned by {angle} degrees": _rotation(angle) for angle in _ANGLES}
     poses |= {f"made {factor:g} times as large": np.eye(2) / factor for factor in _FACTORS}
     poses["mirrored"] = np.diag([1.0, -1.0])
-    fits = {how: (before * _in_pose(after, pose)).sum(axis=(1, 2)) for how, pose in poses.items()}
+    upright = np.eye(2)
+    at_grid = _in_pose(before, upright)
+    fits = {how: _correlations(at_grid, _in_pose(after, pose)) for how, pose in poses.items()}
     best = max(fits, key=lambda how: float(np.median(fits[how])))
-    return best, fits[best]
+    return best, fits[best], _correlations(at_grid, _in_pose(after, upright))
 
 
 def _rotation(degrees: float) -> np.ndarray:
@@ -174,13 +185,15 @@ def _rotation(degrees: float) -> np.ndarray:
 
 
 def _in_pose(images: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """Each pixel from where `pose` puts it, the middle being 0; of unit norm, `[N, H, W]`."""
+    """Pixels of a grid from where `pose` puts them, the middle being 0; of unit norm, `[N, h, w]`.
+
+    Every pixel of small images; of larger ones some, since a pose shows in coarse pictures, too.
+    """
     sides = np.array(images.shape[1:])
     middle = (sides - 1)[:, None, None] / 2
-    places = np.tensordot(pose, np.indices(images.shape[1:]) - middle, axes=1) + middle
-    places = np.rint(places).astype(int)
+    step = max(1, int(sides.min()) // _GRID)
+    grid = np.indices(images.shape[1:])[:, step // 2 :: step, step // 2 :: step]
+    places = np.rint(np.tensordot(pose, grid - middle, axes=1) + middle).astype(int)
     rows, columns = np.clip(places, 0, sides[:, None, None] - 1)
     inside = (places == np.stack([rows, columns])).all(axis=0)
-    posed = images[:, rows, columns] * inside
-    norm = np.sqrt((posed**2).sum(axis=(1, 2), keepdims=True))
-    return posed / np.maximum(norm, 1e-9)
+    return _of_unit_norm(images[:, rows, columns] * inside)

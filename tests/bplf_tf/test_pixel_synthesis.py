@@ -356,6 +356,17 @@ def test_pairs_in_different_poses_are_refused(drawn, pose, message):
         PixelSynthesis().fit(neutral, {"happy": np.ascontiguousarray(pose(happy))})
 
 
+def test_poses_of_large_images_are_found_out_on_a_grid():
+    faces = map(np.stack, zip(*(pair(seed, "happy", 96) for seed in range(12)), strict=True))
+    neutral, happy = faces
+    PixelSynthesis().fit(neutral, {"happy": happy})
+    with pytest.raises(ValueError, match="is mirrored"):
+        PixelSynthesis().fit(neutral, {"happy": np.ascontiguousarray(happy[:, :, ::-1])})
+    with pytest.raises(ValueError, match="is turned by -15 degrees"):
+        PixelSynthesis().fit(neutral, {"happy": posed(happy, degrees=12)})
+    PixelSynthesis().fit(neutral, {"happy": posed(happy, degrees=4)})
+
+
 def test_pairs_that_are_hardly_turned_or_enlarged_are_accepted(drawn):
     neutral, happy = drawn
     for degrees, factor in ((4, 1.0), (-4, 1.0), (0, 24 / 22)):
