@@ -25,7 +25,5 @@ def model_path(path: str | os.PathLike[str]) -> Path:
             "servers; name the .keras file that it was exported from"
         )
     if not file.exists():
-        raise FileNotFoundError(
-            f"no model at {file}: accepted are a run directory of trainers.fit and its model.keras"
-        )
+        raise FileNotFoundError(f"no model at {file}: there is no such file")
     return file
