@@ -102,14 +102,14 @@ def report(model: BPLF, source: ImageSource, settings: ReportSettings) -> str:
         "largest change of an image |",
         "| --- " * 9 + "|",
     ]
-    of_tensorflow, of_float32 = rows["SavedModel"]["seconds"], rows["float32"]["bytes"]
+    of_saved_model, of_float32 = rows["SavedModel"]["seconds"], rows["float32"]["bytes"]
     for name, row in rows.items():
         cells = [
             name,
             f"{row['bytes'] / 1e6:.2f}",
             f"{row['bytes'] / of_float32:.3f}",
             f"{1000 * row['seconds']:.2f}",
-            f"{row['seconds'] / of_tensorflow:.3f}",
+            f"{row['seconds'] / of_saved_model:.3f}",
             f"{100 * row['equal_pixels']:.3f} %",
             f"{row['largest_difference']}",
             f"{row['bits_per_dim_change']:+.5f}",

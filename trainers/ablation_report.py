@@ -34,7 +34,7 @@ _UNLIKE = (
     "or with another number of runs at once than those of the method that it is compared with"
 )
 
-_LEAST_P = 0.001
+_LEAST_P = 0.001  # three digits tell no smaller one from 0
 
 # How the presets that train on truncated images end.
 _TRUNCATED = "_svd"
